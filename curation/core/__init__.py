@@ -1,0 +1,1 @@
+"""Words of the project as types: rows, artifacts, methods, errors. Imports numpy, pyarrow and pydantic only."""

@@ -1,0 +1,315 @@
+"""A Dataset: immutable, ordered rows in one memory-mapped Arrow file.
+
+One row is one conversation. Its columns on disk:
+
+| column | type | what |
+|---|---|---|
+| content | binary(16) | hash of messages and tools; equal for equal conversations, whatever file they came from |
+| copy | int32 | 0 for the first row with this content, 1 for the second, ... |
+| source | string | which file (or split) it came from |
+| line | int64 | 0-based position of the record in its source |
+| form | string | the form it was read as ("alpaca", "sharegpt", ...) |
+| prompt | large_string | all system, user and tool texts, joined by a blank line |
+| response | large_string | all assistant texts, joined by a blank line |
+| messages | large_string | JSON list of messages, see `Message` |
+| tools | large_string | JSON of the tools offered, or null |
+| record | large_string | the original record as JSON, untouched |
+| parent | string | row id of the row it was made from, or null |
+
+The row id is `content` in hex, a dash, `copy`. Row indices (0 to n − 1) are what methods use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.core.errors import DataError
+
+WhichText = Literal["prompt", "response", "both"]
+
+SCHEMA = pa.schema(
+    [
+        ("content", pa.binary(16)),
+        ("copy", pa.int32()),
+        ("source", pa.string()),
+        ("line", pa.int64()),
+        ("form", pa.string()),
+        ("prompt", pa.large_string()),
+        ("response", pa.large_string()),
+        ("messages", pa.large_string()),
+        ("tools", pa.large_string()),
+        ("record", pa.large_string()),
+        ("parent", pa.string()),
+    ]
+)
+
+BATCH_ROWS = 4096
+BATCH_BYTES = 32 << 20
+
+
+class Message(TypedDict):
+    """One turn. `content` is its whole text; the other keys are present only where the record had them."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    parts: NotRequired[
+        list[dict[str, Any]]
+    ]  # typed parts as the record had them: {"type": "text" | "image" | ..., ...}
+    weight: NotRequired[float]  # loss weight; absent = the trainer's default
+    tool_calls: NotRequired[list[dict[str, Any]]]  # [{"name": ..., "arguments": ...}]
+    name: NotRequired[str]
+
+
+class Row(NamedTuple):
+    """One record after reading, before it is written into a Dataset."""
+
+    messages: list[Message]
+    record: str
+    source: str
+    line: int
+    form: str
+    tools: Any = None
+    parent: str | None = None
+
+
+def prompt_of(messages: Sequence[Message]) -> str:
+    """Everything the model reads: texts of all turns but the assistant's, joined by a blank line."""
+    return "\n\n".join(m["content"] for m in messages if m["role"] != "assistant" and m["content"])
+
+
+def response_of(messages: Sequence[Message]) -> str:
+    """Everything the model should say: the assistant's texts, joined by a blank line."""
+    return "\n\n".join(m["content"] for m in messages if m["role"] == "assistant" and m["content"])
+
+
+def content_hash(messages: Sequence[Message], tools: Any = None) -> bytes:
+    """16 bytes that are equal exactly for equal conversations."""
+    text = json.dumps([messages, tools], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+class Dataset:
+    """Rows of an Arrow table that carry a fingerprint.
+
+    Args:
+        table: Columns of `SCHEMA`.
+        fingerprint: Hex digest of all rows in order.
+        name: What the user calls it.
+        facts: What the reader noted: sources with their form, mapping, path and counts; names of record fields.
+    """
+
+    def __init__(self, table: pa.Table, fingerprint: str, name: str = "", facts: dict[str, Any] | None = None) -> None:
+        self.table = table
+        self.fingerprint = fingerprint
+        self.name = name
+        self.facts = facts or {}
+        lengths = [len(c) for c in table["content"].chunks] if table.num_columns else []
+        self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, {len(self):,} rows, {self.fingerprint[:12]})"
+
+    # ------------------------------------------------------------------ columns
+
+    @property
+    def contents(self) -> np.ndarray:
+        """Content hashes, dtype S16 `[n]`. Fixed width, so comparing them is exact."""
+        chunks = [np.frombuffer(c.buffers()[1], "S16", len(c), c.offset * 16) for c in self.table["content"].chunks]
+        return np.concatenate(chunks) if chunks else np.empty(0, "S16")
+
+    def row_id(self, row: int) -> str:
+        """The id of one row: content hash, dash, copy number."""
+        return f"{self.table['content'][row].as_py().hex()}-{self.table['copy'][row].as_py()}"
+
+    def row_ids(self) -> list[str]:
+        """All row ids in order."""
+        contents, copies = self.table["content"].to_pylist(), self.table["copy"].to_pylist()
+        return [f"{c.hex()}-{k}" for c, k in zip(contents, copies, strict=True)]
+
+    def texts(self, which: WhichText = "both") -> list[str]:
+        """Plain text of every row: prompt, response, or both joined by a blank line."""
+        if which != "both":
+            return self.table[which].to_pylist()
+        pairs = zip(self.table["prompt"].to_pylist(), self.table["response"].to_pylist(), strict=True)
+        return [f"{p}\n\n{r}" if p and r else p or r for p, r in pairs]
+
+    def lengths(self, which: WhichText = "both") -> np.ndarray:
+        """Characters of every row, int64 `[n]`, without building Python strings."""
+        if which == "both":
+            return self.lengths("prompt") + self.lengths("response")
+        return pc.utf8_length(self.table[which]).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+
+    @property
+    def sources(self) -> list[str]:
+        """The source label of every row."""
+        return self.table["source"].to_pylist()
+
+    def messages(self, row: int) -> list[Message]:
+        """The conversation of one row."""
+        return json.loads(self.table["messages"][row].as_py())
+
+    def tools(self, row: int) -> Any:
+        """The tools offered in one row, or None."""
+        text = self.table["tools"][row].as_py()
+        return None if text is None else json.loads(text)
+
+    def record(self, row: int) -> Any:
+        """The original record of one row."""
+        return json.loads(self.table["record"][row].as_py())
+
+    def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
+        """Original records, all or those named, in order."""
+        column = self.table["record"]
+        if rows is None:
+            for chunk in column.chunks:
+                yield from (json.loads(text) for text in chunk.to_pylist())
+        else:
+            yield from (json.loads(column[int(row)].as_py()) for row in rows)
+
+    def field_names(self) -> list[str]:
+        """Top-level keys that occur in the records, as the reader noted them."""
+        return list(self.facts.get("fields", []))
+
+    def field(self, name: str) -> list[Any]:
+        """One top-level field of every record, None where a record lacks it."""
+        values = [r.get(name) if isinstance(r, dict) else None for r in self.records()]
+        if name not in self.field_names() and all(v is None for v in values):
+            raise DataError(f"no record has the field '{name}'", f"fields: {', '.join(self.field_names()) or 'none'}")
+        return values
+
+    # ------------------------------------------------------------------ subsets
+
+    def take(self, rows: np.ndarray) -> Dataset:
+        """The named rows, in the given order, as a Dataset with a fingerprint of its own. Cost: only those rows."""
+        rows = np.asarray(rows, np.int64)
+        digest = hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest()
+        return Dataset(self._take(rows), f"{self.fingerprint}/{digest}", self.name, self.facts)
+
+    def _take(self, rows: np.ndarray) -> pa.Table:
+        # Table.take on a chunked string column may first join all chunks; taking chunk by chunk never does
+        if not len(rows):
+            return self.table.slice(0, 0)
+        chunk_of = np.searchsorted(self._starts, rows, side="right") - 1
+        order = np.argsort(chunk_of, kind="stable")
+        edges = np.flatnonzero(np.diff(chunk_of[order], prepend=-1))
+        parts = []
+        for begin, end in zip(edges, [*edges[1:], len(rows)], strict=True):
+            here = rows[order[begin:end]]
+            chunk = chunk_of[order[begin]]
+            start, length = int(self._starts[chunk]), int(self._starts[chunk + 1] - self._starts[chunk])
+            parts.append(self.table.slice(start, length).take(pa.array(here - start)))
+        back = np.empty(len(rows), np.int64)
+        back[order] = np.arange(len(rows))
+        return pa.concat_tables(parts).combine_chunks().take(pa.array(back))
+
+    # ------------------------------------------------------------------ disk
+
+    @classmethod
+    def open(cls, folder: Path) -> Dataset:
+        """Open a folder that DatasetWriter finished. Memory-mapped: costs no memory until read."""
+        facts = json.loads((folder / "dataset.json").read_text())
+        with pa.memory_map(str(folder / "rows.arrow")) as source:
+            table = pa.ipc.open_file(source).read_all()
+        return cls(table, facts["fingerprint"], facts["name"], facts)
+
+
+class DatasetWriter:
+    """Writes rows in a stream into a folder; memory stays flat but for 16 bytes and a counter per distinct content.
+
+    Args:
+        folder: Existing empty folder.
+        name: What the user calls the Dataset.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, name
+        self.rows = 0
+        self._digest = hashlib.blake2b(digest_size=16)
+        self._copies: dict[bytes, int] = {}
+        self._fields: dict[str, None] = {}
+        self._batch: list[tuple[Any, ...]] = []
+        self._bytes = 0
+        self._file = pa.OSFile(str(folder / "rows.arrow"), "wb")
+        self._writer = pa.ipc.new_file(self._file, SCHEMA)
+
+    def add(self, row: Row, fields: Iterable[str] = ()) -> None:
+        """Append one row; `fields` are the top-level keys of its record.
+
+        Raises:
+            UnicodeEncodeError: if a text holds a lone surrogate; readers reject such rows before.
+        """
+        tools = None if row.tools is None else json.dumps(row.tools, ensure_ascii=False)
+        messages = json.dumps(row.messages, ensure_ascii=False)
+        content = content_hash(row.messages, row.tools)
+        copy = self._copies.get(content, 0)
+        self._copies[content] = copy + 1
+        self._fields.update(dict.fromkeys(fields))
+        for part in (content, copy.to_bytes(4, "little"), row.source.encode(), row.record.encode()):
+            self._digest.update(len(part).to_bytes(8, "little") + part)
+        prompt, response = prompt_of(row.messages), response_of(row.messages)
+        values = (content, copy, row.source, row.line, row.form, prompt, response, messages, tools, row.record)
+        self._batch.append((*values, row.parent))
+        self._bytes += len(messages) + len(row.record) + len(prompt) + len(response)
+        self.rows += 1
+        if len(self._batch) >= BATCH_ROWS or self._bytes >= BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._batch:
+            return
+        columns = list(zip(*self._batch, strict=True))
+        arrays = [pa.array(column, f.type) for column, f in zip(columns, SCHEMA, strict=True)]
+        self._writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+        self._batch, self._bytes = [], 0
+
+    def finish(self, facts: dict[str, Any] | None = None) -> str:
+        """Close the file, write `dataset.json`, and return the fingerprint."""
+        self._flush()
+        self._writer.close()
+        self._file.close()
+        fingerprint = self._digest.hexdigest()
+        facts = {**(facts or {}), "name": self.name, "fingerprint": fingerprint, "rows": self.rows}
+        facts.setdefault("fields", list(self._fields))
+        (self.folder / "dataset.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
+        return fingerprint
+
+    def abandon(self) -> None:
+        """Close without finishing; the caller removes the folder."""
+        self._writer.close()
+        self._file.close()
+
+
+def in_memory(rows: Iterable[Row], name: str = "rows") -> Dataset:
+    """A Dataset that lives in memory only: for tests, notebooks and previews."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        writer = DatasetWriter(Path(folder), name)
+        for row in rows:
+            record = json.loads(row.record)
+            writer.add(row, record if isinstance(record, dict) else ())
+        writer.finish()
+        facts = json.loads((Path(folder) / "dataset.json").read_text())
+        content = pa.py_buffer((Path(folder) / "rows.arrow").read_bytes())
+        return Dataset(pa.ipc.open_file(content).read_all(), facts["fingerprint"], name, facts)
+
+
+def from_pairs(pairs: Iterable[tuple[str, str]], name: str = "rows", **fields: Sequence[Any]) -> Dataset:
+    """In-memory Dataset from (prompt, response) pairs in Alpaca form, with extra record fields by name."""
+    rows = []
+    for i, (prompt, response) in enumerate(pairs):
+        record = {"instruction": prompt, "input": "", "output": response, **{k: v[i] for k, v in fields.items()}}
+        messages: list[Message] = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+        rows.append(Row(messages, json.dumps(record, ensure_ascii=False), name, i, "alpaca"))
+    return in_memory(rows, name)

@@ -1,0 +1,53 @@
+"""How to run, never what: device, memory, progress, cancelling. Nothing here may change a result beyond float noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def _no_progress(done: float, total: float, note: str = "") -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How to run.
+
+    Args:
+        device: "cpu", "cuda" or "mps"; resolve "auto" with `resolve_device` before.
+        batch_size: Rows per batch where a method works in batches; None lets the method choose.
+        workers: Processes or threads a method may use.
+        memory_bytes: What a method may take beyond its inputs; blocks shrink to fit.
+        progress: Called with (done, total, note); raises JobCancelled when the user asked to stop.
+        cache: A folder for things that can be made again (converted models), or None.
+        context: Facts for exporters only: recipe text, folder of the run.
+    """
+
+    device: str = "cpu"
+    batch_size: int | None = None
+    workers: int = 1
+    memory_bytes: int = 2 << 30
+    progress: Callable[..., None] = _no_progress
+    cache: Path | None = None
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def map(self, step: Callable[[T], U], batches: Iterable[T]) -> Iterator[U]:
+        """Row-wise work goes through this one door; here it is a loop."""
+        return map(step, batches)
+
+
+@lru_cache(1)
+def resolve_device() -> str:
+    """The device that "auto" means on this machine: CUDA, else MPS, else CPU. Imports torch."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
