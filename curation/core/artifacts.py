@@ -22,6 +22,9 @@ from curation.core.errors import CurationError
 NO_ROW = -1
 """Stands for "no row" wherever a row index is stored."""
 
+BEYOND_BUDGET = "beyond the budget"
+"""Stage of rows that an order reaches later; their margin is the number of picks too late."""
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -184,19 +187,27 @@ class Features(Artifact):
     Args:
         values: float32 `[n, d]`; NaN rows are missing.
         missing: Why.
-        info: Plain facts worth showing (model, precision, rows cut at the window).
+        columns: Numbers `[n]` made on the way (windows a long row was read in, tokens).
+        info: Plain facts worth showing (model, precision).
     """
 
     kind: ClassVar[str] = "features"
     values: np.ndarray
     missing: Missing
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
 
     def take(self, rows: np.ndarray, dataset: str) -> Self:
-        return dataclasses.replace(self, dataset=dataset, values=self.values[rows], missing=self.missing.take(rows))
+        return dataclasses.replace(
+            self,
+            dataset=dataset,
+            values=self.values[rows],
+            missing=self.missing.take(rows),
+            columns={k: v[rows] for k, v in self.columns.items()},
+        )
 
     def scatter(self, rows: np.ndarray, n: int, dataset: str, outside: str) -> Self:
         return dataclasses.replace(
@@ -204,6 +215,7 @@ class Features(Artifact):
             dataset=dataset,
             values=_spread(np.asarray(self.values), rows, n, np.nan),
             missing=self.missing.scatter(rows, n, outside),
+            columns={k: _spread(np.asarray(v), rows, n, _empty_of(v)) for k, v in self.columns.items()},
         )
 
 
@@ -448,11 +460,13 @@ class Selection(Artifact):
         """
         if budget >= len(self.order):
             return self
-        stages = (*self.stages, "beyond the budget")
-        stage = np.array(self.stage) if len(self.stage) else np.where(self.mask, 0, len(stages)).astype(np.int16)
+        stages = self.stages if BEYOND_BUDGET in self.stages else (*self.stages, BEYOND_BUDGET)
+        code = stages.index(BEYOND_BUDGET) + 1
+        stage = np.array(self.stage) if len(self.stage) else np.where(self.mask, 0, code).astype(np.int16)
         margin = np.array(self.margin) if len(self.margin) else np.full(self.n, np.nan)
         cut = self.order[budget:]
-        stage[cut] = len(stages)
+        margin[stage == code] += len(cut)  # they were too late for the longer order already
+        stage[cut] = code
         margin[cut] = np.arange(1, len(cut) + 1)
         return dataclasses.replace(
             self,
@@ -527,3 +541,22 @@ KINDS: dict[str, type[Artifact]] = {
     cls.kind: cls for cls in (Features, Score, Labels, Neighbours, Layout, Selection, Coverage, Export)
 }
 """Every kind that can be stored, by its name."""
+
+
+def concat(parts: list[Artifact]) -> Artifact:
+    """Join consecutive row-wise parts (Features, Score or Labels) of one method; `info` is the first part's."""
+    first = parts[0]
+    if len(parts) == 1 or not isinstance(first, Features | Score | Labels):
+        return first
+    same = [p for p in parts if isinstance(p, type(first))]
+    columns = {k: np.concatenate([p.columns[k] for p in same]) for k in first.columns}
+    missing = Missing.concat([p.missing for p in same])
+    if isinstance(first, Labels):
+        labels = [p for p in same if isinstance(p, Labels)]
+        names = tuple(sorted({name for p in labels for name in p.names}))
+        code = {name: i for i, name in enumerate(names)}
+        tables = [np.array([*(code[x] for x in p.names), NO_ROW], np.int32) for p in labels]
+        codes = np.concatenate([t[p.codes] for t, p in zip(tables, labels, strict=True)])
+        return dataclasses.replace(first, codes=codes, names=names, missing=missing, columns=columns)
+    values = np.concatenate([p.values for p in same if not isinstance(p, Labels)])
+    return dataclasses.replace(first, values=values, missing=missing, columns=columns)

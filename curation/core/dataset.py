@@ -10,7 +10,7 @@ One row is one conversation. Its columns on disk:
 | line | int64 | 0-based position of the record in its source |
 | form | string | the form it was read as ("alpaca", "sharegpt", ...) |
 | prompt | large_string | all system, user and tool texts, joined by a blank line |
-| response | large_string | all assistant texts, joined by a blank line |
+| response | large_string | all assistant texts (tool calls as JSON), joined by a blank line |
 | messages | large_string | JSON list of messages, see `Message` |
 | tools | large_string | JSON of the tools offered, or null |
 | record | large_string | the original record as JSON, untouched |
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
@@ -50,6 +51,12 @@ SCHEMA = pa.schema(
         ("parent", pa.string()),
     ]
 )
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_encode_sorted = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+_ROW_HEAD = struct.Struct("<16sIQQ")  # content, copy, bytes of the source label, bytes of the record
 
 BATCH_ROWS = 4096
 BATCH_BYTES = 32 << 20
@@ -86,13 +93,24 @@ def prompt_of(messages: Sequence[Message]) -> str:
 
 
 def response_of(messages: Sequence[Message]) -> str:
-    """Everything the model should say: the assistant's texts, joined by a blank line."""
-    return "\n\n".join(m["content"] for m in messages if m["role"] == "assistant" and m["content"])
+    """Everything the model should say: the assistant's texts and tool calls (as JSON), joined by a blank line."""
+    said = []
+    for message in messages:
+        if message["role"] == "assistant":
+            if message["content"]:
+                said.append(message["content"])
+            if "tool_calls" in message:
+                said += [json.dumps(call, ensure_ascii=False) for call in message["tool_calls"]]
+    return "\n\n".join(said)
 
 
 def content_hash(messages: Sequence[Message], tools: Any = None) -> bytes:
     """16 bytes that are equal exactly for equal conversations."""
-    text = json.dumps([messages, tools], ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _hash_texts(_encode_sorted(messages), _encode_sorted(tools))
+
+
+def _hash_texts(messages: str, tools: str) -> bytes:
+    text = f"[{messages},{tools}]"
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -182,8 +200,8 @@ class Dataset:
         return list(self.facts.get("fields", []))
 
     def field(self, name: str) -> list[Any]:
-        """One top-level field of every record, None where a record lacks it."""
-        values = [r.get(name) if isinstance(r, dict) else None for r in self.records()]
+        """One field of every record, None where a record lacks it; `meta.topic` reaches into the object `meta`."""
+        values = [_reach(record, name) for record in self.records()]
         if name not in self.field_names() and all(v is None for v in values):
             raise DataError(f"no record has the field '{name}'", f"fields: {', '.join(self.field_names()) or 'none'}")
         return values
@@ -224,6 +242,16 @@ class Dataset:
         return cls(table, facts["fingerprint"], facts["name"], facts)
 
 
+def _reach(record: Any, path: str) -> Any:
+    """The value under a key, or under keys joined by dots where no key has that whole name."""
+    if not isinstance(record, dict):
+        return None
+    if path in record:
+        return record[path]
+    head, dot, rest = path.partition(".")
+    return _reach(record.get(head), rest) if dot else None
+
+
 class DatasetWriter:
     """Writes rows in a stream into a folder; memory stays flat but for 16 bytes and a counter per distinct content.
 
@@ -249,17 +277,21 @@ class DatasetWriter:
         Raises:
             UnicodeEncodeError: if a text holds a lone surrogate; readers reject such rows before.
         """
-        tools = None if row.tools is None else json.dumps(row.tools, ensure_ascii=False)
-        messages = json.dumps(row.messages, ensure_ascii=False)
-        content = content_hash(row.messages, row.tools)
+        messages = _encode_sorted(row.messages)
+        content = _hash_texts(messages, "null" if row.tools is None else _encode_sorted(row.tools))
+        if any("parts" in message or "tool_calls" in message for message in row.messages):
+            messages = _encode(row.messages)  # keys inside arguments and parts stay in the record's order
+        tools = None if row.tools is None else _encode(row.tools)
         copy = self._copies.get(content, 0)
         self._copies[content] = copy + 1
-        self._fields.update(dict.fromkeys(fields))
-        for part in (content, copy.to_bytes(4, "little"), row.source.encode(), row.record.encode()):
-            self._digest.update(len(part).to_bytes(8, "little") + part)
+        for field in fields:
+            if field not in self._fields:
+                self._fields[field] = None
+        source, record = row.source.encode(), row.record.encode()
+        self._digest.update(_ROW_HEAD.pack(content, copy, len(source), len(record)) + source + record)
         prompt, response = prompt_of(row.messages), response_of(row.messages)
-        values = (content, copy, row.source, row.line, row.form, prompt, response, messages, tools, row.record)
-        self._batch.append((*values, row.parent))
+        values = (content, copy, row.source, row.line, row.form, prompt, response, messages)
+        self._batch.append((*values, tools, row.record, row.parent))
         self._bytes += len(messages) + len(row.record) + len(prompt) + len(response)
         self.rows += 1
         if len(self._batch) >= BATCH_ROWS or self._bytes >= BATCH_BYTES:

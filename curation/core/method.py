@@ -14,8 +14,8 @@ as `curation/layout.py`, is `layout`.
 
 Rows outside `within` never reach a verb: encoders, scorers, labellers and other row-aligned methods see a pool and
 artifacts cut to the rows they should work on, and the engine spreads the result again. Rows missing in a port of type
-Features or Neighbours are left out in the same way, with the reason they had there. Selectors see whole arrays and choose
-among `ask.eligible`; the engine writes the reasons of rows that were not eligible.
+Features or Neighbours are left out in the same way, with the reason they had there. Selectors see whole arrays and
+choose among `ask.eligible`; the engine writes the reasons of rows that were not eligible.
 """
 
 from __future__ import annotations

@@ -13,13 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 _LOCALE = "root"
 
 HAN = r"\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 KANA = r"\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 DICTIONARY = r"\u0e01-\u0e3a\u0e40-\u0e4e\u0e80-\u0eff\u1000-\u109f\u1780-\u17d3"  # Thai, Lao, Burmese, Khmer
-_HAN_KANA = re.compile(f"[{HAN}{KANA}]")
+_HAN = re.compile(f"[{HAN}]")
 _SPACELESS = re.compile(f"[{HAN}{KANA}{DICTIONARY}]")
 _CLAUSE_SPACE = re.compile(r"(?<=[\u0e00-\u0eff])[ \u00a0\u3000]+(?=[\u0e00-\u0eff])")
 
@@ -32,17 +33,15 @@ class Counts:
         words: Number of words.
         sentences: Number of sentences that hold a word.
         letters: Letters and digits inside words.
-        long_words: Words of more than six letters.
+        hard_words: Words for which `is_hard` holds.
         spaceless: Share of letters and digits (0 to 1) in scripts written without spaces between words.
-        han_kana: Share of letters and digits (0 to 1) that are Han characters or kana.
     """
 
     words: int
     sentences: int
     letters: int
-    long_words: int
+    hard_words: int
     spaceless: float
-    han_kana: float
 
 
 def segment(text: str) -> list[str]:
@@ -95,16 +94,56 @@ def count(text: str) -> Counts:
         The counts; all zero for a text without words.
     """
     words = segment(text)
-    lengths = [sum(map(str.isalnum, word)) for word in words]
-    letters = sum(lengths)
     return Counts(
         words=len(words),
         sentences=len(sentences(text)),
-        letters=letters,
-        long_words=sum(n > 6 for n in lengths),
-        spaceless=_share(_SPACELESS, words, letters),
-        han_kana=_share(_HAN_KANA, words, letters),
+        letters=sum(map(letters, words)),
+        hard_words=sum(map(is_hard, words)),
+        spaceless=spaceless_share(text),
     )
+
+
+def letters(word: str) -> int:
+    """Number of letters and digits of a word; marks that sit on a letter (accents, Thai vowels) do not count."""
+    return len(word) if word.isalnum() else sum(map(str.isalnum, word))
+
+
+def is_hard(word: str) -> bool:
+    """Whether a word is one that slows readers down.
+
+    In an alphabet: more than six letters, the long word of LIX. Han words are short, so there: three or more characters,
+    or a character outside the everyday ones (`everyday_han`).
+
+    Args:
+        word: One word of `segment`.
+
+    Returns:
+        True for a hard word.
+    """
+    if word.isascii() or not _HAN.search(word):
+        return letters(word) > 6
+    return len(word) >= 3 or any(c not in everyday_han() for c in _HAN.findall(word))
+
+
+@cache
+def everyday_han() -> frozenset[str]:
+    """The Han characters that a national standard counts as everyday ones.
+
+    Level 1 of GB 2312 (3,755 characters, mainland China), of JIS X 0208 (2,965, Japan) or of Big5 (5,401, Taiwan): the
+    standards order their code tables by level, so Python's own codecs tell the level from the first byte.
+
+    Returns:
+        About 7,400 characters.
+    """
+    levels = (("gb2312", 0xB0, 0xD7), ("euc_jp", 0xB0, 0xCF), ("big5", 0xA4, 0xC6))
+    found: set[str] = set()
+    for codec, first, last in levels:
+        for high in range(first, last + 1):
+            for low in range(0x40, 0xFF):
+                character = bytes((high, low)).decode(codec, "ignore")
+                if len(character) == 1 and _HAN.match(character):
+                    found.add(character)
+    return frozenset(found)
 
 
 def spaceless_share(text: str) -> float:
@@ -118,16 +157,9 @@ def spaceless_share(text: str) -> float:
     """
     if text.isascii():
         return 0.0
-    letters = sum(map(str.isalnum, text))
-    return min(1.0, len(_SPACELESS.findall(text)) / letters) if letters else 0.0
-
-
-def _share(pattern: re.Pattern[str], words: list[str], letters: int) -> float:
-    joined = " ".join(words)
-    if joined.isascii() or not letters:
-        return 0.0
-    # combining vowels match the pattern without being letters
-    return min(1.0, len(pattern.findall(joined)) / letters)
+    total = sum(map(str.isalnum, text))
+    # vowel signs match the pattern without being letters
+    return min(1.0, len(_SPACELESS.findall(text)) / total) if total else 0.0
 
 
 def _encodable(text: str) -> str:

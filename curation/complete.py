@@ -1,0 +1,161 @@
+"""Fills in the steps that a single method needs: "k-center, 200 rows" becomes a whole recipe.
+
+The app's forms, `curate select` and `Pool.select` all come through here, so that the three say the same recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from curation.core.artifacts import Artifact, Features, Labels, Layout, Neighbours
+from curation.core.errors import RecipeError
+from curation.core.method import Method, discover, find
+from curation.recipe import RESERVED, Recipe, preset_names
+
+Step = dict[str, Any]
+
+DEFAULT_STEPS: dict[str, Step] = {
+    "embed": {"use": "encoder/sentence", "on": "$pool"},
+    "graph": {"use": "neighbours", "features": "$embed"},
+    "map": {"use": "layout", "neighbours": "$graph", "features": "$embed"},
+    "clusters": {"use": "labeller/clusters", "layout": "$map"},
+    "tokens": {"use": "scorer/length", "text": "both", "unit": "tokens", "on": "$pool"},
+}
+"""What stands behind a port that was not given."""
+
+STEP_FOR_KIND: dict[type[Artifact], str] = {
+    Features: "embed",
+    Neighbours: "graph",
+    Layout: "map",
+    Labels: "clusters",
+}
+
+
+def method_name(name: str, family: str | None = None) -> str:
+    """The full recipe name of a method given with or without its family.
+
+    Raises:
+        RecipeError: if there is none.
+    """
+    full = name if "/" in name or family is None else f"{family}/{name}"
+    return find(full).use()
+
+
+def merge(steps: dict[str, Step], more: Mapping[str, Step]) -> dict[str, str]:
+    """Add steps to `steps` in place, renaming those whose name is taken by another step; references follow.
+
+    Returns:
+        Old name → name it has now.
+    """
+    renamed: dict[str, str] = {}
+    for name, step in more.items():
+        moved = _moved(step, renamed)
+        same = next((n for n, s in steps.items() if s == moved), None)
+        free = same or name
+        count = 1
+        while same is None and free in steps:
+            count += 1
+            free = f"{name}-{count}"
+        steps[free] = moved
+        renamed[name] = free
+    return renamed
+
+
+def _moved(value: Any, renamed: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {k: _moved(v, renamed) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_moved(v, renamed) for v in value]
+    if isinstance(value, str) and value.startswith("$"):
+        return f"${renamed.get(value[1:], value[1:])}"
+    return value
+
+
+def add_default(steps: dict[str, Step], name: str) -> str:
+    """Add one of DEFAULT_STEPS with all that it reads; returns the name it has."""
+    wanted: dict[str, Step] = {}
+
+    def visit(step: str) -> None:
+        for value in DEFAULT_STEPS[step].values():
+            if isinstance(value, str) and value[1:] in DEFAULT_STEPS and value.startswith("$"):
+                visit(value[1:])
+        wanted.setdefault(step, DEFAULT_STEPS[step])
+
+    visit(name)
+    return merge(steps, wanted)[name]
+
+
+def complete(
+    use: str, values: Mapping[str, Any], *, steps: Mapping[str, Step] | None = None, name: str | None = None
+) -> Recipe:
+    """A recipe whose result is one method, with default steps for the required inputs that were not given.
+
+    Args:
+        use: Recipe name of the method ("selector/k-center"), or of a preset, whose result's step then takes `values`
+            (and `STEP.FIELD` sets a field of another step).
+        values: Parameters, and `$references` into `steps`.
+        steps: Steps that the references name.
+        name: What to call the step; None = from the method.
+
+    Raises:
+        RecipeError: if a required input has no default, or a name is unknown.
+    """
+    if use in preset_names():
+        return _preset(use, values)
+    cls = find(use)
+    whole: dict[str, Step] = {}
+    renamed = merge(whole, steps or {})
+    step: Step = {"use": use, **{k: _moved(v, renamed) for k, v in values.items()}}
+    for port, spec in cls.ports().items():
+        if step.get(port) is None and not spec.optional:
+            default = STEP_FOR_KIND.get(spec.kind)
+            if default is None or spec.many != "one":
+                kind = spec.kind.__name__
+                raise RecipeError(f"{use} needs '{port}' ({kind})", f"name a step that makes {kind}: {port}=$STEP")
+            step[port] = f"${add_default(whole, default)}"
+    if str(step.get("budget", "")).lower().endswith("tokens") and "tokens" not in step:
+        step["tokens"] = f"${add_default(whole, 'tokens')}"
+    if not cls.ports() or all(step.get(p) is None for p in cls.ports()):
+        step.setdefault("on", "$pool")
+    final = merge(whole, {name or use.rpartition("/")[2]: step})
+    return Recipe.read({"inputs": {"pool": "Dataset"}, "steps": whole, "result": f"${[*final.values()][0]}"})
+
+
+def _preset(preset: str, values: Mapping[str, Any]) -> Recipe:
+    recipe = Recipe.read(preset)
+    result = recipe.result.removeprefix("$")
+    steps = {n: dict(s) for n, s in recipe.steps.items()}
+    for place, value in values.items():
+        step, dot, field = place.rpartition(".")
+        target = step if dot else result
+        if target not in steps:
+            raise RecipeError(f"the preset '{preset}' has no step '{target}'", f"steps: {', '.join(steps)}")
+        steps[target][field] = value
+    if str(steps[result].get("budget", "")).lower().endswith("tokens") and "tokens" not in steps[result]:
+        steps[result]["tokens"] = f"${add_default(steps, 'tokens')}"
+    return recipe.model_copy(update={"steps": steps})
+
+
+def with_coverage(recipe: Recipe, *, labels: bool = True) -> Recipe:
+    """The recipe with a coverage step (and the embeddings it needs) for its result, which must be a Selection."""
+    steps = {n: dict(s) for n, s in recipe.steps.items()}
+    embed = next((n for n, s in steps.items() if find(s["use"]).returns is Features), None) or add_default(
+        steps, "embed"
+    )
+    step: Step = {"use": "coverage", "selection": recipe.result, "features": f"${embed}"}
+    if labels:
+        clusters = next((n for n, s in steps.items() if s["use"] == "labeller/clusters"), None)
+        step["labels"] = f"${clusters or add_default(steps, 'clusters')}"
+    merge(steps, {"coverage": step})
+    return recipe.model_copy(update={"steps": steps})
+
+
+def selectors() -> list[str]:
+    """Names of everything that selects: presets first, then selectors."""
+    return [*preset_names(), *(use for use in discover() if use.startswith("selector/"))]
+
+
+def parameters_of(cls: type[Method]) -> list[str]:
+    """Fields and ports that a step of this method may set."""
+    return [*cls.model_fields, *cls.ports(), *RESERVED[1:]]

@@ -1,0 +1,261 @@
+"""The map: every row a point, coloured by a score or a category, with chosen rows standing out.
+
+One WebGL trace holds all points, so a lasso never has to be told apart by trace; legend and colour bar hang on empty
+traces. `customdata` of a point is its row, whatever order the points are drawn in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from curation.figures import palette
+from curation.figures.palette import Mode
+
+MAX_POINTS = 20_000
+"""Above this plotly gets slow in the browser; the caller draws a sample and says so."""
+LEGEND_ENTRIES = 12
+NAMES_ON_MAP = 14
+GREY = -1.0
+"""Stands for "no colour" in the colour array: missing, noise or context."""
+
+
+def map_figure(
+    xy: np.ndarray,
+    *,
+    rows: np.ndarray | None = None,
+    score: np.ndarray | None = None,
+    score_name: str = "score",
+    higher_is_better: bool | None = True,
+    codes: np.ndarray | None = None,
+    names: Sequence[str] = (),
+    noise_name: str = "no cluster",
+    highlight: np.ndarray | None = None,
+    hover: Sequence[str] | None = None,
+    names_on_map: bool = False,
+    drag: Literal["lasso", "select", "pan"] = "lasso",
+    uirevision: str = "map",
+    height: int = 640,
+    mode: Mode = "light",
+) -> go.Figure:
+    """Draw rows as points with equal axes.
+
+    Args:
+        xy: float `[n, 2]`; rows with NaN have no place and are left out.
+        rows: int64 `[n]`, the row of each point, 0 to n − 1 when not given.
+        score: float `[n]` to colour by; NaN is grey. The scale spans the 1st to the 99th percentile.
+        score_name: Title of the colour bar.
+        higher_is_better: False reverses the colours, so that good rows stand out.
+        codes: int `[n]` category to colour by, index into `names`; −1 is noise. Not together with `score`.
+        names: What each code is called; may be dataset text.
+        noise_name: What −1 is called in the legend.
+        highlight: bool `[n]`: rows that stand out; all others become grey context, unless nothing is highlighted.
+        hover: One short text per point, plain; it is escaped, cut and wrapped here.
+        names_on_map: Write the largest categories' names at their middle.
+        drag: What dragging does.
+        uirevision: Zoom is kept as long as this stays the same.
+        height: Pixels.
+        mode: Theme it is shown on.
+
+    Returns:
+        A figure whose first trace holds the points; highlighted ones are drawn last, on top.
+
+    Raises:
+        ValueError: if both `score` and `codes` are given.
+    """
+    if score is not None and codes is not None:
+        raise ValueError("colour by a score or by codes, not both")
+    rows = np.arange(len(xy)) if rows is None else np.asarray(rows)
+    placed = np.flatnonzero(np.isfinite(np.asarray(xy)).all(1)) if len(xy) else np.empty(0, np.int64)
+    if not len(placed):
+        return palette.explained(
+            mode, "No row has a place on the map yet. Run an encoder and a layout first.", height=height
+        )
+    chosen = np.zeros(len(xy), bool) if highlight is None else np.asarray(highlight, bool)
+    placed = placed[np.argsort(chosen[placed], kind="stable")]
+
+    c = palette.colours(mode)
+    values, scale, span = _colour_values(score, codes, higher_is_better, mode, len(xy))
+    values = values[placed]
+    lit = chosen[placed]
+    if lit.any():
+        values = np.where(lit, values, GREY)
+    size = _point_size(len(placed))
+    sizes: float | np.ndarray = np.where(lit, 1.7 * size, 0.8 * size).astype(np.float32) if lit.any() else size
+    plain_colour = c.selected if lit.any() else c.main
+    greys = c.context if lit.any() else c.noise
+    colour_scale = _with_grey(scale or [(0.0, plain_colour), (1.0, plain_colour)], greys)
+
+    fig = palette.figure(mode, height=height)
+    fig.add_scattergl(
+        x=np.asarray(xy)[placed, 0].astype(np.float32),
+        y=np.asarray(xy)[placed, 1].astype(np.float32),
+        mode="markers",
+        marker={
+            "color": values.astype(np.float32),
+            "colorscale": colour_scale,
+            "cmin": GREY,
+            "cmax": 1.0,
+            "size": sizes,
+            "opacity": 0.85,
+            "line": {"width": 0},
+        },
+        customdata=rows[placed],
+        showlegend=False,
+        **_hover(hover, placed, score, score_name, codes, names, noise_name),
+    )
+    if span is not None:
+        _add_colour_bar(fig, score_name, span, higher_is_better, mode)
+    if codes is not None:
+        _add_legend(fig, np.asarray(codes)[placed], names, noise_name, mode)
+        if names_on_map:
+            _add_names(fig, np.asarray(xy)[placed], np.asarray(codes)[placed], names, mode)
+    hidden = {"visible": False, "showgrid": False}
+    fig.update_xaxes(**hidden)
+    fig.update_yaxes(**hidden, scaleanchor="x", scaleratio=1)
+    fig.update_layout(
+        dragmode=drag,
+        uirevision=uirevision,
+        selectionrevision=uirevision,
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        legend={
+            "itemclick": False,
+            "itemdoubleclick": False,
+            "orientation": "v",
+            "x": 1.0,
+            "xanchor": "left",
+            "y": 1.0,
+        },
+    )
+    return fig
+
+
+def _point_size(n: int) -> float:
+    """Pixels: 8 for a few hundred points down to 3 for tens of thousands."""
+    return float(np.clip(13.5 - 2.3 * np.log10(max(n, 1)), 3.0, 8.0))
+
+
+def _colour_values(
+    score: np.ndarray | None, codes: np.ndarray | None, higher_is_better: bool | None, mode: Mode, n: int
+) -> tuple[np.ndarray, list[tuple[float, str]] | None, tuple[float, float] | None]:
+    """Value of each point in 0 to 1 (GREY for none), the colour scale over it, and the score's span."""
+    if score is not None:
+        score = np.asarray(score, np.float64)
+        present = np.isfinite(score)
+        low, high = np.quantile(score[present], [0.01, 0.99]) if present.any() else (0.0, 1.0)
+        unit = np.clip((score - low) / (high - low), 0, 1) if high > low else np.full(n, 0.5)
+        reverse = higher_is_better is False
+        return np.where(present, unit, GREY), palette.colour_scale(mode, reverse=reverse), (float(low), float(high))
+    if codes is not None:
+        k = len(palette.CATEGORICAL)
+        codes = np.asarray(codes)
+        steps = [(edge, colour) for i, colour in enumerate(palette.CATEGORICAL) for edge in (i / k, (i + 1) / k)]
+        return np.where(codes >= 0, (codes % k + 0.5) / k, GREY), steps, None
+    return np.full(n, 0.5), None, None
+
+
+def _with_grey(scale: list[tuple[float, str]], grey: str) -> list[tuple[float, str]]:
+    """Squeeze a scale over 0 to 1 into the upper half of GREY to 1, and fill the lower half with grey."""
+    return [(0.0, grey), (0.49, grey), (0.5, scale[0][1]), *((0.5 + at / 2, colour) for at, colour in scale)]
+
+
+def _hover(
+    hover: Sequence[str] | None,
+    placed: np.ndarray,
+    score: np.ndarray | None,
+    score_name: str,
+    codes: np.ndarray | None,
+    names: Sequence[str],
+    noise_name: str,
+) -> dict[str, object]:
+    if hover is None:
+        return {"hoverinfo": "skip"}
+    texts = [palette.wrapped(hover[i]) for i in placed]
+    if score is not None:
+        label = palette.plain(score_name, limit=40)
+        heads = [f"{label}: {v:.4g}" if np.isfinite(v) else f"{label}: missing" for v in np.asarray(score)[placed]]
+    elif codes is not None:
+        shown = palette.names_of([*names, noise_name])
+        heads = [shown[c] for c in np.asarray(codes)[placed]]  # −1 is the last, the noise
+    else:
+        return {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
+    texts = [f"<b>{head}</b><br>{text}" for head, text in zip(heads, texts, strict=True)]
+    return {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
+
+
+def _add_colour_bar(
+    fig: go.Figure, name: str, span: tuple[float, float], higher_is_better: bool | None, mode: Mode
+) -> None:
+    c = palette.colours(mode)
+    bar = {
+        "title": {"text": palette.wrapped(name, width=16, limit=48), "font": {"size": 12, "color": c.muted}},
+        "thickness": 10,
+        "len": 0.5,
+        "y": 1.0,
+        "yanchor": "top",
+        "outlinewidth": 0,
+        "tickfont": {"size": 11, "color": c.muted},
+    }
+    fig.add_scatter(
+        x=[None],
+        y=[None],
+        mode="markers",
+        showlegend=False,
+        hoverinfo="skip",
+        marker={
+            "color": [span[0]],
+            "cmin": span[0],
+            "cmax": span[1] if span[1] > span[0] else span[0] + 1,
+            "colorscale": palette.colour_scale(mode, reverse=higher_is_better is False),
+            "showscale": True,
+            "colorbar": bar,
+        },
+    )
+
+
+def _add_legend(fig: go.Figure, codes: np.ndarray, names: Sequence[str], noise_name: str, mode: Mode) -> None:
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    largest = [int(i) for i in np.argsort(-counts, kind="stable")[:LEGEND_ENTRIES] if counts[i]]
+    entries = [
+        (f"{palette.plain(names[i], limit=32)}  {counts[i]:,}", palette.category_colour(i, mode)) for i in largest
+    ]
+    others = np.count_nonzero(counts) - len(largest)
+    if others > 0:
+        rest = int(counts.sum() - counts[largest].sum())
+        entries.append((f"{others:,} more  {rest:,}", "rgba(0,0,0,0)"))
+    noise = int((codes < 0).sum())
+    if noise:
+        entries.append((f"{palette.plain(noise_name, limit=32)}  {noise:,}", palette.colours(mode).noise))
+    for label, colour in entries:
+        fig.add_scatter(
+            x=[None], y=[None], mode="markers", name=label, hoverinfo="skip", marker={"color": colour, "size": 9}
+        )
+
+
+def _add_names(fig: go.Figure, xy: np.ndarray, codes: np.ndarray, names: Sequence[str], mode: Mode) -> None:
+    """Names of the largest categories at their median, skipping one that would cover another."""
+    c = palette.colours(mode)
+    counts = np.bincount(codes[codes >= 0], minlength=len(names))
+    span = np.maximum(np.ptp(xy, axis=0).max(), 1e-9)
+    taken: list[np.ndarray] = []
+    for code in np.argsort(-counts, kind="stable"):
+        if len(taken) == NAMES_ON_MAP or not counts[code]:
+            break
+        middle = np.median(xy[codes == code], axis=0)
+        away = [np.abs(middle - other) / span for other in taken]
+        if any(dx < 0.16 and dy < 0.05 for dx, dy in away):
+            continue
+        taken.append(middle)
+        fig.add_annotation(
+            x=float(middle[0]),
+            y=float(middle[1]),
+            text=palette.wrapped(names[code], width=24, limit=44),
+            showarrow=False,
+            font={"size": 12, "color": c.text},
+            bgcolor=c.background,
+            opacity=0.86,
+            borderpad=3,
+        )

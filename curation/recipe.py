@@ -1,0 +1,452 @@
+"""Recipes: strict data that names methods, and the plan made from it. Nothing is computed here.
+
+```yaml
+about: {title: …, source: …}          # presets only
+inputs: {pool: Dataset}
+steps:
+  embed: {use: encoder/sentence, on: $pool}
+  pick:  {use: selector/k-center, features: $embed, budget: 1000}
+result: $pick
+```
+
+`$name` is a step or an input, any other value is a value. Reserved words of a step: `use`, `on` (the Dataset), `within`
+(a Selection: only those rows), `tokens` (a Score of token counts, for budgets in tokens).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from curation.core.artifacts import KINDS, Artifact, Score, Selection
+from curation.core.errors import CurationError, RecipeError
+from curation.core.method import Method, Port, Selector, find, parse_budget
+from curation.core.runtime import Runtime
+from curation.workspace import Workspace
+
+RESERVED = ("use", "on", "within", "tokens")
+INPUT_KINDS = {"Dataset": "dataset", **{cls.__name__: kind for kind, cls in KINDS.items()}}
+
+
+class Input(BaseModel):
+    """One unbound input of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    type: str = Field(description="Dataset or an artifact kind")
+    optional: bool = False
+
+    @field_validator("type")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in INPUT_KINDS:
+            raise ValueError(f"'{value}' is no input type; use one of {', '.join(INPUT_KINDS)}")
+        return value
+
+
+class Recipe(BaseModel):
+    """See the module's docstring."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    about: dict[str, Any] = Field(default_factory=dict)
+    inputs: dict[str, Input] = Field(default_factory=dict)
+    steps: dict[str, dict[str, Any]]
+    result: str
+
+    @field_validator("inputs", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: {"type": v} if isinstance(v, str) else v for k, v in value.items()}
+        return value
+
+    @classmethod
+    def read(cls, source: str | Path | Mapping[str, Any]) -> Recipe:
+        """From a preset's name, a path to a YAML file, YAML text, or plain data.
+
+        Raises:
+            RecipeError: naming what is wrong and where.
+        """
+        if isinstance(source, Mapping):
+            return cls._checked(dict(source), "recipe")
+        text = str(source)
+        if "\n" in text:
+            return cls._parsed(text, "recipe")
+        if text in preset_names():
+            return cls._parsed(preset_text(text), f"preset {text}")
+        path = Path(text).expanduser()
+        if not path.is_file():
+            near = get_close_matches(text, preset_names(), 3, 0.4)
+            known = ", ".join(near or preset_names())
+            raise RecipeError(f"'{text}' is neither a preset nor a recipe file", f"presets: {known}")
+        return cls._parsed(path.read_text(encoding="utf-8"), str(path))
+
+    @classmethod
+    def _parsed(cls, text: str, name: str) -> Recipe:
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise RecipeError(f"{name} is not valid YAML: {error}") from None
+        if not isinstance(data, dict):
+            raise RecipeError(f"{name} holds no mapping with inputs, steps and result")
+        return cls._checked(data, name)
+
+    @classmethod
+    def _checked(cls, data: dict[str, Any], name: str) -> Recipe:
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise RecipeError(f"{name}: {_first(error)}") from None
+
+    def yaml(self) -> str:
+        """The recipe as YAML text."""
+        data = self.model_dump(mode="json", exclude_defaults=True)
+        data["inputs"] = {
+            k: v.type if not v.optional else {"type": v.type, "optional": True} for k, v in self.inputs.items()
+        }
+        order = [k for k in ("about", "inputs", "steps", "result") if k in data]
+        return yaml.safe_dump({k: data[k] for k in order}, sort_keys=False, allow_unicode=True, width=110)
+
+    def with_settings(self, settings: Sequence[str]) -> Recipe:
+        """A copy with `STEP.FIELD=VALUE` settings; values are read as YAML (`true`, `0.5`, `[a, b]`, text).
+
+        Raises:
+            RecipeError: if a setting has another form or names no step.
+        """
+        steps = {name: dict(step) for name, step in self.steps.items()}
+        for setting in settings:
+            place, equals, value = setting.partition("=")
+            name, dot, fieldname = place.strip().partition(".")
+            if not (equals and dot and fieldname):
+                raise RecipeError(f"'{setting}' is not of the form STEP.FIELD=VALUE")
+            if name not in steps:
+                raise RecipeError(f"there is no step '{name}'", f"steps: {', '.join(steps)}")
+            steps[name][fieldname] = yaml.safe_load(value)
+        return self.model_copy(update={"steps": steps})
+
+
+def preset_names() -> list[str]:
+    """Names of all presets."""
+    folder = resources.files("curation.presets")
+    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def preset_text(name: str) -> str:
+    """The YAML of a preset."""
+    return (resources.files("curation.presets") / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+# ---------------------------------------------------------------------- plan
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One step, checked, with its key.
+
+    Args:
+        name: In the recipe.
+        method: Parameters, checked; `auto` resolved.
+        use: The method's recipe name.
+        ports: Port → key, list of keys, dict name → key, or None.
+        references: Port → the names as written (`embed`), in the same shape.
+        dataset: Fingerprint of the Dataset it works on.
+        within: Name and key of the Selection that limits it, or None.
+        tokens: Key of the Score with token counts, or None.
+        key: Of its result.
+        order_key: Of the nested order that its result is cut from, or None.
+        rows_key: Of its row-wise store, or None.
+    """
+
+    name: str
+    method: Method
+    use: str
+    ports: dict[str, Any]
+    references: dict[str, Any]
+    dataset: str
+    within: tuple[str, str] | None
+    tokens: str | None
+    key: str
+    order_key: str | None
+    rows_key: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in an order in which each comes after what it reads.
+
+    Args:
+        recipe: As given.
+        steps: All of them.
+        result: Name of the result's step.
+        bindings: Input → fingerprint or key, files resolved.
+        datasets: Fingerprints that the steps work on.
+    """
+
+    recipe: Recipe
+    steps: list[PlannedStep]
+    result: str
+    bindings: dict[str, str] = field(default_factory=dict)
+    datasets: list[str] = field(default_factory=list)
+
+    def step(self, name: str) -> PlannedStep:
+        """A step by its name."""
+        return next(s for s in self.steps if s.name == name)
+
+    def resolved(self) -> Recipe:
+        """The recipe with every parameter written out and every `auto` replaced."""
+        steps = {}
+        for s in self.steps:
+            given = {k: v for k, v in self.recipe.steps[s.name].items() if k in RESERVED or k in s.ports}
+            steps[s.name] = {**given, **s.method.model_dump(mode="json")}
+        return self.recipe.model_copy(update={"steps": steps})
+
+    def resolved_yaml(self) -> str:
+        """`resolved` as YAML text."""
+        return self.resolved().yaml()
+
+
+def hash_key(facts: Any) -> str:
+    """32 hex digits of plain data."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def plan(
+    recipe: Recipe,
+    workspace: Workspace,
+    bindings: Mapping[str, str] | None = None,
+    runtime: Runtime | None = None,
+) -> Plan:
+    """Check a recipe and make the keys of all its steps. Nothing is computed, no row is read.
+
+    Args:
+        recipe: What to do.
+        workspace: Where inputs are looked up. A Dataset input may be bound to a file, which is then added.
+        bindings: Input → dataset name, fingerprint or file; or the key of a stored artifact.
+        runtime: For resolving `auto`; None = this machine's CPU.
+
+    Raises:
+        RecipeError: for unknown names, wrong types, cycles, bad parameters, unbound inputs, mixed datasets.
+    """
+    return _Planner(recipe, workspace, dict(bindings or {}), runtime or Runtime()).plan()
+
+
+class _Planner:
+    def __init__(self, recipe: Recipe, workspace: Workspace, bindings: dict[str, str], runtime: Runtime) -> None:
+        self.recipe, self.workspace, self.bindings, self.runtime = recipe, workspace, bindings, runtime
+        self.kinds: dict[str, type[Artifact] | None] = {}  # None = a Dataset
+        self.keys: dict[str, str | None] = {}  # None = an optional input left unbound
+        self.dataset_of: dict[str, str] = {}
+        self.planned: dict[str, PlannedStep] = {}
+        self.open: list[str] = []
+
+    def plan(self) -> Plan:
+        clash = set(self.recipe.inputs) & set(self.recipe.steps)
+        if clash:
+            raise RecipeError(f"'{clash.pop()}' is both an input and a step")
+        unknown = set(self.bindings) - set(self.recipe.inputs)
+        if unknown:
+            names = ", ".join(self.recipe.inputs) or "none"
+            raise RecipeError(f"there is no input '{unknown.pop()}'", f"inputs: {names}")
+        for name, spec in self.recipe.inputs.items():
+            self._bind(name, spec)
+        for name in self.recipe.steps:
+            self._step(name)
+        result = self.recipe.result.removeprefix("$")
+        if result not in self.planned:
+            raise RecipeError(f"the result '{self.recipe.result}' is no step", f"steps: {', '.join(self.planned)}")
+        datasets = sorted({s.dataset for s in self.planned.values()})
+        bound = {n: k for n in self.recipe.inputs if (k := self.keys[n]) is not None}
+        return Plan(self.recipe, list(self.planned.values()), result, bound, datasets)
+
+    def _bind(self, name: str, spec: Input) -> None:
+        kind = INPUT_KINDS[spec.type]
+        self.kinds[name] = KINDS.get(kind)
+        given = self.bindings.get(name)
+        if given is None and kind == "dataset" and not spec.optional:
+            stored = self.workspace.datasets()
+            if len(stored) != 1:  # with a single dataset there is nothing to choose
+                names = ", ".join(d.name for d in stored) or "none yet; add one with: curate add FILE"
+                raise RecipeError(f"the input '{name}' is not bound to a dataset", f"datasets: {names}")
+            given = stored[0].fingerprint
+        if given is None and not spec.optional:
+            raise RecipeError(f"the input '{name}' ({spec.type}) is not bound", f"--input {name}=KEY")
+        self.keys[name] = given
+        if given is None:
+            return
+        if kind == "dataset":
+            dataset = self._dataset(given)
+            self.keys[name] = self.dataset_of[name] = dataset
+        else:
+            manifest = self.workspace.manifest(given)
+            if manifest["kind"] != kind:
+                raise RecipeError(f"the input '{name}' wants {kind}, {given} is {manifest['kind']}")
+            self.dataset_of[name] = manifest["dataset"]
+
+    def _dataset(self, given: str) -> str:
+        known = {d.name for d in self.workspace.datasets()}
+        if given not in known and Path(given).expanduser().exists():
+            return self.workspace.add(Path(given).expanduser()).dataset.fingerprint
+        return self.workspace.dataset(given).fingerprint
+
+    # ------------------------------------------------------------------ steps
+
+    def _step(self, name: str) -> None:
+        if name in self.planned:
+            return
+        if name in self.open:
+            raise RecipeError(f"steps go in a circle: {' → '.join([*self.open, name])}", step=name)
+        self.open.append(name)
+        try:
+            self.planned[name] = self._planned(name)
+        except RecipeError as error:
+            raise error if error.step else RecipeError(error.message, error.hint, step=name) from None
+        except ValidationError as error:
+            raise RecipeError(_first(error), step=name) from None
+        except CurationError as error:
+            raise RecipeError(error.message, error.hint, step=name) from None
+        self.open.pop()
+
+    def _planned(self, name: str) -> PlannedStep:
+        given = dict(self.recipe.steps[name])
+        if "use" not in given:
+            raise RecipeError("it has no 'use'")
+        cls = find(str(given["use"]))
+        ports = cls.ports()
+        unknown = set(given) - set(RESERVED) - set(ports) - set(cls.model_fields)
+        if unknown:
+            word = sorted(unknown)[0]
+            names = [*cls.model_fields, *ports]
+            near = get_close_matches(word, names, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"it has: {', '.join(names)}"
+            raise RecipeError(f"{cls.use()} has no '{word}'", hint)
+        method = cls(**{k: v for k, v in given.items() if k in cls.model_fields}).resolve(self.runtime)
+        references = {p: given.get(p) for p in ports}
+        keys = {p: self._port(p, port, given.get(p), cls) for p, port in ports.items()}
+        within = self._selection(given.get("within"))
+        tokens = self._one("tokens", Port(Score), given["tokens"]) if given.get("tokens") else None
+        dataset = self._dataset_for(given, references, within)
+        budget = getattr(method, "budget", None)
+        if budget is not None and parse_budget(budget)[0] == "tokens" and tokens is None:
+            raise RecipeError(
+                "a budget in tokens needs token counts", "add  tokens: $length  (a step with scorer/length)"
+            )
+        return self._keyed(name, method, keys, references, dataset, within, tokens)
+
+    def _keyed(
+        self,
+        name: str,
+        method: Method,
+        keys: dict[str, Any],
+        references: dict[str, Any],
+        dataset: str,
+        within: tuple[str, str] | None,
+        tokens: str | None,
+    ) -> PlannedStep:
+        identity = {"use": method.use(), "version": method.version, "parameters": method.key_parameters()}
+        facts = {**identity, "ports": keys, "dataset": dataset, "within": within and within[1]}
+        order_key = rows_key = None
+        key = hash_key(facts)
+        if isinstance(method, Selector) and method.budgeted():
+            if method.is_nested():
+                order_key = key
+            key = hash_key({**facts, "budget": str(getattr(method, "budget", "")), "tokens": tokens})
+        if method.row_wise:
+            rows_key = hash_key(identity)
+        self.kinds[name], self.keys[name], self.dataset_of[name] = method.returns, key, dataset
+        return PlannedStep(
+            name, method, method.use(), keys, references, dataset, within, tokens, key, order_key, rows_key
+        )
+
+    # ------------------------------------------------------------------ references
+
+    def _port(self, name: str, port: Port, value: Any, cls: type[Method]) -> Any:
+        if value is None:
+            if not port.optional:
+                raise RecipeError(f"{cls.use()} needs '{name}' ({port.kind.__name__})", f"{name}: $STEP")
+            return None
+        if port.many == "list":
+            if not isinstance(value, list):
+                raise RecipeError(f"'{name}' wants a list of steps", f"{name}: [$a, $b]")
+            return [self._one(name, port, v) for v in value]
+        if port.many == "dict":
+            if not isinstance(value, dict):
+                raise RecipeError(f"'{name}' wants names and steps", f"{name}: {{a: $a, b: $b}}")
+            return {str(k): self._one(name, port, v) for k, v in value.items()}
+        return self._one(name, port, value)
+
+    def _one(self, port_name: str, port: Port, value: Any) -> str | None:
+        key = self._key(value)
+        kind = self.kinds[value[1:]]
+        if kind is None or not issubclass(kind, port.kind):
+            found = "a Dataset" if kind is None else kind.__name__
+            raise RecipeError(f"'{port_name}' wants {port.kind.__name__}, {value} is {found}")
+        if key is None and not port.optional:
+            raise RecipeError(f"'{port_name}' reads {value}, which is not bound", f"--input {value[1:]}=KEY")
+        return key
+
+    def _key(self, value: Any) -> str | None:
+        if not isinstance(value, str) or not value.startswith("$"):
+            raise RecipeError(f"{value!r} is not a reference", "write $NAME of a step or an input")
+        name = value[1:]
+        if name in self.recipe.steps:
+            self._step(name)
+        elif name not in self.recipe.inputs:
+            names = [*self.recipe.inputs, *self.recipe.steps]
+            near = get_close_matches(name, names, 1)
+            raise RecipeError(f"there is no step or input '{name}'", f"did you mean ${near[0]}?" if near else "")
+        return self.keys[name]
+
+    def _selection(self, value: Any) -> tuple[str, str] | None:
+        if value is None:
+            return None
+        key = self._one("within", Port(Selection), value)
+        return None if key is None else (value[1:], key)
+
+    def _dataset_for(self, given: dict[str, Any], references: dict[str, Any], within: tuple[str, str] | None) -> str:
+        named = {r: self.dataset_of[r] for r in _names(references) if r in self.dataset_of}
+        if within:
+            named[within[0]] = self.dataset_of[within[0]]
+        if "on" in given:
+            self._key(given["on"])
+            name = given["on"][1:]
+            if self.kinds[name] is not None:
+                raise RecipeError(f"'on' wants a Dataset, {given['on']} is {self.kinds[name]}")
+            named = {name: self.dataset_of[name], **named}
+        if not named:
+            inputs = [n for n, kind in self.kinds.items() if kind is None and n in self.dataset_of]
+            if len(inputs) != 1:
+                raise RecipeError("it is not said which rows it works on", "add  on: $pool")
+            named = {inputs[0]: self.dataset_of[inputs[0]]}
+        if len(set(named.values())) > 1:
+            parts = ", ".join(f"{n} of {f[:8]}" for n, f in named.items())
+            raise RecipeError(f"it mixes datasets: {parts}")
+        return next(iter(named.values()))
+
+
+def _names(references: Any) -> Iterator[str]:
+    if isinstance(references, dict):
+        for value in references.values():
+            yield from _names(value)
+    elif isinstance(references, list):
+        for value in references:
+            yield from _names(value)
+    elif isinstance(references, str):
+        yield references.removeprefix("$")
+
+
+def _first(error: ValidationError) -> str:
+    """The first problem of a pydantic error, in one line that names the field and the value."""
+    problem = error.errors()[0]
+    place = ".".join(str(p) for p in problem["loc"])
+    given = problem.get("input")
+    text = f"'{place}': {problem['msg'].removeprefix('Value error, ')}"
+    return text if isinstance(given, dict | list) or given is None else f"{text}, got {given!r}"

@@ -1,0 +1,96 @@
+"""Keep one row of every group of duplicates."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from curation.core.artifacts import NO_ROW, Labels, Score, Selection
+from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
+from curation.core.method import Ask, Selector
+from curation.core.runtime import Runtime
+from curation.linalg.groups import Links
+
+BELOW = 0.0
+
+
+def keep_one(links: Links, eligible: np.ndarray, preference: np.ndarray | None = None) -> np.ndarray:
+    """The rows that stay: of every group the preferred eligible row, and every eligible row without a duplicate.
+
+    Args:
+        links: The forest of duplicates over all rows.
+        eligible: int64, sorted: rows that may stay.
+        preference: float64 `[n]`, higher is better, NaN last; None = the lowest row.
+
+    Returns:
+        int64, sorted. Ties go to the lowest row.
+    """
+    first = links.first()[eligible]
+    wish = np.zeros(len(eligible)) if preference is None else preference[eligible]
+    # NaN sorts last, so the sign is turned to keep the best first
+    order = np.lexsort((eligible, -wish, first))
+    leads = np.ones(len(order), bool)
+    leads[1:] = first[order[1:]] != first[order[:-1]]
+    return np.sort(eligible[order[leads]])
+
+
+class Deduplicate(Selector):
+    """One row of every group that a duplicates labeller found; all rows without a duplicate stay.
+
+    By default the lowest row of a group stays; with a `score` the best one, rows without a score last. Every row left out
+    names the row that stands for it, at the distance 1 − similarity, where the similarity is that of the weakest link between
+    the two: the highest threshold at which they are still one group. Its `margin` is how far that is above the threshold.
+    `gains` counts the rows that a kept row stands for.
+    """
+
+    title: ClassVar[str] = "Remove duplicates"
+    weakness: ClassVar[str] = "Groups are chains: their ends may differ more than the threshold says; look at the weakest."
+    source: ClassVar[str] = "The project's own; groups by single linkage"
+    eligible_ports: ClassVar[tuple[str, ...]] = ("labels",)
+
+    min_similarity: float = Field(
+        BELOW, ge=-1, le=1, description="links weaker than this do not count; below the labeller's own, all count"
+    )
+
+    def select(
+        self, pool: Dataset, ask: Ask, runtime: Runtime, *, labels: Labels, score: Score | None = None
+    ) -> Selection:
+        """Select among the eligible rows, in the order of the dataset.
+
+        Raises:
+            CurationError: if the labels do not come from a duplicates labeller.
+        """
+        if "of" not in labels.columns or "similarity" not in labels.columns:
+            raise CurationError(
+                "these labels do not say which row duplicates which",
+                "use a step with labeller/exact-duplicates, near-duplicates or semantic-duplicates",
+            )
+        links = Links(np.asarray(labels.columns["of"]), np.asarray(labels.columns["similarity"]))
+        links = links.cut(self.min_similarity)
+        kept = keep_one(links, ask.eligible, None if score is None else _preference(score))
+        by, similarity = links.weakest(kept)
+        out = np.zeros(len(pool), bool)
+        out[ask.eligible] = True
+        out[kept] = False
+        by, similarity = np.where(out, by, NO_ROW), np.where(out, similarity, np.nan)
+        threshold = max(self.min_similarity, float(np.nanmin(links.similarity, initial=1.0)))
+        return Selection(
+            pool.fingerprint,
+            len(pool),
+            kept,
+            gains=np.bincount(by[out], minlength=len(pool))[kept].astype(np.float64),
+            stage=out.astype(np.int16),
+            stages=(str(labels.info.get("relation", "duplicate")),),
+            margin=similarity - threshold,
+            covered_by=by,
+            distance=1 - similarity,
+            info={"removed": int(out.sum()), "groups": int((np.bincount(by[out], minlength=1) > 0).sum())},
+        )
+
+
+def _preference(score: Score) -> np.ndarray:
+    values = np.asarray(score.values, np.float64)
+    return -values if score.higher_is_better is False else values
