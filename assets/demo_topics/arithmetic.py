@@ -74,7 +74,10 @@ def _distance(rng: Random) -> Row:
 
 def _duration(rng: Random) -> Row:
     speed, hours = rng.randint(12, 24), rng.randint(2, 6)
-    ask = f"{rng.choice(NAMES)} cycles {speed * hours} km at an average of {speed} km/h. How many hours does the ride take?"
+    ask = (
+        f"{rng.choice(NAMES)} cycles {speed * hours} km at an average of {speed} km/h. How many hours does the ride "
+        "take?"
+    )
     return _row(
         rng, ask, hours, f"Divide the distance by the speed: {speed * hours} ÷ {speed} = {{x}}.", "It takes {x} hours."
     )
@@ -164,7 +167,10 @@ def _ratio(rng: Random) -> Row:
     blue, white, part = rng.randint(2, 5), rng.randint(6, 9), rng.randint(2, 6)
     total = (blue + white) * part
     ask = f"Blue and white paint are mixed in the ratio {blue}:{white} to make {total} litres. How much blue is needed?"
-    work = f"There are {blue + white} parts of {part} litres each. Blue takes {blue} of them: {blue} × {part} = {{x}} litres."
+    work = (
+        f"There are {blue + white} parts of {part} litres each. Blue takes {blue} of them: {blue} × {part} = {{x}} "
+        "litres."
+    )
     return _row(rng, ask, blue * part, work, "{x} litres")
 
 
@@ -250,7 +256,10 @@ def _saving(rng: Random) -> Row:
 
 def _trams(rng: Random) -> Row:
     first, second = rng.choice(((6, 8), (8, 12), (9, 12), (10, 15), (12, 18), (6, 10)))
-    ask = f"Two trams leave together; one runs every {first} minutes and one every {second}. When do they next leave together?"
+    ask = (
+        f"Two trams leave together; one runs every {first} minutes and one every {second}. When do they next leave "
+        "together?"
+    )
     work = f"Look for the least common multiple of {first} and {second}. After {{x}} minutes."
     return _row(rng, ask, math.lcm(first, second), work, "After {x} minutes.")
 
@@ -271,7 +280,10 @@ def _library(rng: Random) -> Row:
         rng.randint(3, 8),
         rng.choice((12, 15, 24)),
     )
-    ask = f"A library owns {start} books, gives away {given_away} and buys {boxes} boxes of {each}. How many books has it now?"
+    ask = (
+        f"A library owns {start} books, gives away {given_away} and buys {boxes} boxes of {each}. How many books has "
+        "it now?"
+    )
     kept, bought = start - given_away, boxes * each
     work = f"{start} - {given_away} = {kept}\n{boxes} × {each} = {bought}\n{kept} + {bought} = {{x}}"
     return _row(rng, ask, kept + bought, work, "{x} books")

@@ -15,7 +15,10 @@ PLANETS = (
         0.39,
         "88 days",
         0.38,
-        "A small, cratered world without a real atmosphere. Its days are hot enough to melt lead and its nights fall to about -180 °C.",
+        (
+            "A small, cratered world without a real atmosphere. Its days are hot enough to melt lead and its nights "
+            "fall to about -180 °C."
+        ),
     ),
     (
         "Venus",
@@ -23,7 +26,10 @@ PLANETS = (
         0.72,
         "225 days",
         0.91,
-        "Wrapped in clouds of sulphuric acid, it turns backwards and so slowly that its day lasts longer than its year.",
+        (
+            "Wrapped in clouds of sulphuric acid, it turns backwards and so slowly that its day lasts longer than "
+            "its year."
+        ),
     ),
     (
         "Earth",
@@ -39,7 +45,10 @@ PLANETS = (
         1.52,
         "687 days",
         0.38,
-        "A cold desert coloured by rust, with the tallest volcano of the solar system, Olympus Mons, and dried-up river beds.",
+        (
+            "A cold desert coloured by rust, with the tallest volcano of the solar system, Olympus Mons, and "
+            "dried-up river beds."
+        ),
     ),
     (
         "Jupiter",
@@ -47,7 +56,10 @@ PLANETS = (
         5.2,
         "11.9 years",
         2.36,
-        "A ball of hydrogen and helium with more mass than all other planets together. Its Great Red Spot is a storm larger than the Earth.",
+        (
+            "A ball of hydrogen and helium with more mass than all other planets together. Its Great Red Spot is a "
+            "storm larger than the Earth."
+        ),
     ),
     (
         "Saturn",
@@ -55,7 +67,10 @@ PLANETS = (
         9.5,
         "29.5 years",
         0.92,
-        "Famous for rings of ice and rock that are very wide and yet only tens of metres thick. On average it is less dense than water.",
+        (
+            "Famous for rings of ice and rock that are very wide and yet only tens of metres thick. On average it is "
+            "less dense than water."
+        ),
     ),
     (
         "Uranus",
@@ -63,7 +78,10 @@ PLANETS = (
         19.2,
         "84 years",
         0.89,
-        "It rolls around the Sun on its side, so each pole has 42 years of light followed by 42 of darkness. Methane makes it blue-green.",
+        (
+            "It rolls around the Sun on its side, so each pole has 42 years of light followed by 42 of darkness. "
+            "Methane makes it blue-green."
+        ),
     ),
     (
         "Neptune",
@@ -71,7 +89,10 @@ PLANETS = (
         30.1,
         "165 years",
         1.12,
-        "The windiest planet, with gusts of about 2,000 km/h. It was found in 1846 because calculations told astronomers where to look.",
+        (
+            "The windiest planet, with gusts of about 2,000 km/h. It was found in 1846 because calculations told "
+            "astronomers where to look."
+        ),
     ),
 )
 ASK_PORTRAIT = (
@@ -189,7 +210,10 @@ def _weight(rng: Random, index: int) -> Row:
     planet, _, _, _, gravity, _ = PLANETS[index]
     kilograms = rng.randint(8, 18) * 5
     felt = round(kilograms * gravity, 1)
-    ask = f"My scales show {kilograms} kg on Earth. What would they show on {planet}, where gravity is {gravity} times as strong?"
+    ask = (
+        f"My scales show {kilograms} kg on Earth. What would they show on {planet}, where gravity is {gravity} times "
+        "as strong?"
+    )
     style = pick(
         (f"{kilograms} × {gravity} = {{:g}} kg. Your mass stays the same; only the pull changes.", "{:g} kg"), index
     )

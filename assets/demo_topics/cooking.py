@@ -95,7 +95,10 @@ DISHES = (
     (
         "pho",
         "Vietnam",
-        "A clear, fragrant broth with rice noodles and thin slices of beef; everyone adds herbs, lime and chilli to taste.",
+        (
+            "A clear, fragrant broth with rice noodles and thin slices of beef; everyone adds herbs, lime and chilli "
+            "to taste."
+        ),
     ),
     (
         "goulash",
@@ -105,7 +108,10 @@ DISHES = (
     (
         "falafel",
         "the Middle East",
-        "Crisp fried balls of ground chickpeas or broad beans, green inside with parsley, eaten in flatbread with tahini.",
+        (
+            "Crisp fried balls of ground chickpeas or broad beans, green inside with parsley, eaten in flatbread "
+            "with tahini."
+        ),
     ),
     (
         "poutine",

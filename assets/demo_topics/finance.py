@@ -154,7 +154,10 @@ def _packs(product: str, small: tuple[int, float], large: tuple[int, float]) -> 
     (small_grams, small_price), (large_grams, large_price) = small, large
     per_small, per_large = small_price / small_grams * 1000, large_price / large_grams * 1000
     winner, loser = ("small", "large") if per_small < per_large else ("large", "small")
-    prices = f"The small one costs {_money(per_small)} per kilo and the large one {_money(per_large)}, so the {{}} pack is the better buy."
+    prices = (
+        f"The small one costs {_money(per_small)} per kilo and the large one {_money(per_large)}, so the {{}} pack is "
+        "the better buy."
+    )
     given = f"{product}: {small_grams} g for {small_price:.2f} or {large_grams} g for {large_price:.2f}"
     return Row("Which pack is cheaper per kilogram?", prices.format(winner), given, prices.format(loser))
 
@@ -237,7 +240,10 @@ def _goal(rng: Random, index: int) -> Row:
 def _exchange(rng: Random, index: int) -> Row:
     euros, rate, fee = rng.randint(4, 30) * 25, rng.choice((1.1, 1.2, 1.25)), rng.choice((2, 4, 5))
     dollars = round(euros * rate - fee, 2)
-    ask = f"One euro buys {rate} dollars and the bank takes a fee of {fee} dollars. How many dollars do I get for {euros} euros?"
+    ask = (
+        f"One euro buys {rate} dollars and the bank takes a fee of {fee} dollars. How many dollars do I get for "
+        f"{euros} euros?"
+    )
     output = pick(
         (
             f"{euros} × {rate} = {_money(round(euros * rate, 2))}; minus the fee of {fee} that leaves {{}} dollars.",

@@ -37,7 +37,10 @@ SLEEP = (
 STRETCHES = (
     (
         "the calves",
-        "Lean against a wall with one leg behind you, the heel on the floor and the knee straight. Hold for thirty seconds and change legs.",
+        (
+            "Lean against a wall with one leg behind you, the heel on the floor and the knee straight. Hold for "
+            "thirty seconds and change legs."
+        ),
     ),
     (
         "the front of the thighs",
@@ -51,7 +54,10 @@ STRETCHES = (
     ),
     (
         "a stiff neck",
-        "Let your right ear sink towards the right shoulder, wait for five breaths, and come up slowly. Repeat on the left.",
+        (
+            "Let your right ear sink towards the right shoulder, wait for five breaths, and come up slowly. Repeat "
+            "on the left."
+        ),
     ),
 )
 
@@ -74,7 +80,10 @@ FIRST_AID = (
     ),
     (
         "a bee sting",
-        "Remove the sting quickly by scraping, wash the skin and cool it. Call for help if breathing becomes difficult.",
+        (
+            "Remove the sting quickly by scraping, wash the skin and cool it. Call for help if breathing becomes "
+            "difficult."
+        ),
         "squeezing the sting with tweezers for minutes",
     ),
     (
@@ -89,7 +98,10 @@ FIRST_AID = (
     ),
     (
         "a person who has fainted",
-        "Lay the person flat, raise the legs, loosen tight clothes and check that they breathe. Call for help if they do not wake within a minute.",
+        (
+            "Lay the person flat, raise the legs, loosen tight clothes and check that they breathe. Call for help if "
+            "they do not wake within a minute."
+        ),
         "pulling the person up at once",
     ),
 )
@@ -154,9 +166,18 @@ def rows(rng: Random) -> list[Row]:
 
 def _habit(index: int, cue: str, action: str, reward: str) -> str:
     forms = (
-        f"Make it so small that you cannot say no. {sentence(cue)}, {action}. Then {reward}. After two weeks you may do more, but only if you feel like it.",
-        f"Cue: {cue}\nAction: {action}\nReward: {reward}\n\nKeep to this minimum even on bad days; it is the regularity that counts.",
-        f"Tie the new action to something that already happens: {cue}, {action}. Finish with a small pleasure and {reward}.",
+        (
+            f"Make it so small that you cannot say no. {sentence(cue)}, {action}. Then {reward}. After two weeks you "
+            "may do more, but only if you feel like it."
+        ),
+        (
+            f"Cue: {cue}\nAction: {action}\nReward: {reward}\n\nKeep to this minimum even on bad days; it is the "
+            "regularity that counts."
+        ),
+        (
+            f"Tie the new action to something that already happens: {cue}, {action}. Finish with a small pleasure and "
+            f"{reward}."
+        ),
     )
     return pick(forms, index)
 

@@ -96,13 +96,19 @@ PEOPLE = (
         "Hatshepsut",
         None,
         None,
-        "one of the few women to rule Egypt as pharaoh, in the fifteenth century BC; she is remembered for a long peace, great building works and a trading voyage to the land of Punt",
+        (
+            "one of the few women to rule Egypt as pharaoh, in the fifteenth century BC; she is remembered for a "
+            "long peace, great building works and a trading voyage to the land of Punt"
+        ),
     ),
     (
         "Ashoka",
         None,
         None,
-        "an emperor of India in the third century BC who, shaken by a bloody war, turned to Buddhism and had his laws of tolerance carved in stone",
+        (
+            "an emperor of India in the third century BC who, shaken by a bloody war, turned to Buddhism and had his "
+            "laws of tolerance carved in stone"
+        ),
     ),
     (
         "Joan of Arc",

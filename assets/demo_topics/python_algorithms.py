@@ -178,7 +178,10 @@ def transpose(matrix):
     return [list(column) for column in zip(*matrix)]
 """,
         "assert transpose([[1, 2, 3], [4, 5, 6]]) == [[1, 4], [2, 5], [3, 6]]",
-        "The star passes the rows to `zip` as separate arguments, and `zip` pairs up the first items, the second, and so on.",
+        (
+            "The star passes the rows to `zip` as separate arguments, and `zip` pairs up the first items, the "
+            "second, and so on."
+        ),
     ),
     Task(
         "Count the vowels in a sentence.",

@@ -144,7 +144,10 @@ def flaky():
     return 'done'
 assert retry(flaky) == 'done' and len(calls) == 3
 """,
-        "The last failure is raised again so that the caller learns what went wrong. Catch a narrower exception if you can.",
+        (
+            "The last failure is raised again so that the caller learns what went wrong. Catch a narrower exception "
+            "if you can."
+        ),
     ),
     Task(
         "Write code that saves a dictionary as JSON and loads it again.",

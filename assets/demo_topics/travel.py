@@ -2,7 +2,7 @@
 
 from random import Random
 
-from demo_topics.rows import Row, bullets, pick, read_prose, sentence
+from demo_topics.rows import Row, bullets, pick, read_prose
 
 # (country, capital, its best-known other city, currency)
 COUNTRIES = (

@@ -1,0 +1,109 @@
+"""OpenAI messages: a list of turns, each {"role": ..., "content": ...}; one record a line."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from curation.exporters._base import JsonExporter
+from curation.exporters._forms import (
+    KNOWN_KEYS,
+    Form,
+    arguments_of,
+    flat_text,
+    has_media,
+    media_of,
+    part_text,
+    put_media,
+    tools_text,
+)
+
+
+def to_messages(
+    messages: list[dict[str, Any]],
+    tools: Any = None,
+    record: Any = None,
+    *,
+    arguments: Literal["text", "object"] = "text",
+    tools_as_text: bool = False,
+    typed_parts: bool = True,
+) -> dict[str, Any]:
+    """One conversation as an OpenAI chat record. This form says everything a conversation can hold.
+
+    Args:
+        messages: The conversation.
+        tools: The tools offered, or None.
+        record: Not used; every form has the same signature.
+        arguments: Arguments of tool calls as JSON text (OpenAI's own way) or as objects (what chat templates expect).
+        tools_as_text: The tools column as JSON text rather than as a list.
+        typed_parts: Turns with images as a list of typed parts; otherwise as text with `<image>` and an `images` column.
+
+    Returns:
+        `messages`, and of `tools`, `images`, `videos`, `audios` those needed.
+
+    Raises:
+        InexpressibleError: if an image has no path, when `typed_parts` is off.
+    """
+    media: dict[str, list[str]] = {}
+    out: dict[str, Any] = {"messages": [_turn(m, arguments, typed_parts, media) for m in messages]}
+    if tools:
+        out["tools"] = tools_text(tools) if tools_as_text else tools
+    return put_media(out, media)
+
+
+def _turn(message: dict[str, Any], arguments: str, typed_parts: bool, media: dict[str, list[str]]) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message["role"]}
+    if typed_parts and has_media(message):
+        turn["content"] = [_part(part) for part in message["parts"]]
+    else:
+        turn["content"] = flat_text(message, media)
+    if message.get("tool_calls"):
+        turn["tool_calls"] = [
+            {
+                **({"id": call["id"]} if call.get("id") else {}),
+                "type": "function",
+                "function": {"name": call.get("name"), "arguments": arguments_of(call, as_text=arguments == "text")},
+            }
+            for call in message["tool_calls"]
+        ]
+    turn.update({k: message[k] for k in ("weight", "name") if message.get(k) is not None})
+    turn.update({k: v for k, v in message.items() if k not in KNOWN_KEYS and v is not None})
+    return turn
+
+
+def _part(part: dict[str, Any]) -> dict[str, Any]:
+    # images stay as the record had them; only the key of a text part differs between publishers
+    if media_of(part) is not None or set(part) - {"type", "text", "value"}:
+        return part
+    return {"type": "text", "text": part_text(part)}
+
+
+def messages_form(
+    *, arguments: Literal["text", "object"] = "text", tools_as_text: bool = False, typed_parts: bool = True
+) -> Form:
+    """The messages form with its options set."""
+    convert = partial(to_messages, arguments=arguments, tools_as_text=tools_as_text, typed_parts=typed_parts)
+    return Form(
+        "messages", convert, ("messages",), {"tools": None, "images": None, "videos": None, "audios": None}, arguments
+    )
+
+
+class Messages(JsonExporter):
+    """OpenAI chat messages ({"role", "content"} turns), one JSON object a line."""
+
+    title: ClassVar[str] = "Messages (JSONL)"
+    weakness: ClassVar[str] = "Trainers read loss weights and tool calls in it differently; the trainer check says how."
+    source: ClassVar[str] = "https://platform.openai.com/docs/guides/supervised-fine-tuning"
+    suffix: ClassVar[str] = ".jsonl"
+
+    arguments: Literal["auto", "text", "object"] = Field(
+        "auto",
+        description="Arguments of tool calls as JSON text or as objects; auto: objects for TRL, text otherwise.",
+    )
+
+    def form(self) -> Form:
+        """The record form for the chosen trainer."""
+        wanted = self.arguments if self.arguments != "auto" else "object" if self.trainer == "trl" else "text"
+        return messages_form(arguments=wanted, tools_as_text=self.trainer != "none")

@@ -1,0 +1,76 @@
+"""Starts the app's server with every safety option on the command line, so that no missing config file can open it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from curation.core.errors import CurationError
+from curation.workspace import Workspace
+
+SAFETY = {
+    "server.address": "127.0.0.1",
+    "server.allowedHosts": "localhost,127.0.0.1",
+    "server.enableCORS": "true",
+    "server.enableXsrfProtection": "true",
+    "server.enableStaticServing": "false",
+    "server.fileWatcherType": "none",
+    "server.maxUploadSize": "1024",
+    "browser.gatherUsageStats": "false",
+    "client.toolbarMode": "minimal",
+    "client.showErrorDetails": "type",
+}
+
+
+def home() -> Path:
+    """The folder with app.py, pages and assets: beside the package in a checkout, inside it in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_app", package.parent):
+        if (folder / "app.py").is_file() and (folder / "pages").is_dir():
+            return folder
+    raise CurationError("the app's files are missing from this installation", "install the package again")
+
+
+def asset(name: str) -> Path:
+    """A file of assets/."""
+    return home() / "assets" / name
+
+
+def command(port: int, browser: bool, query: str = "") -> list[str]:
+    """The server's command line."""
+    options = {**SAFETY, "server.port": str(port), "server.headless": str(not browser).lower()}
+    flags = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "streamlit", "run", str(home() / "app.py"), *flags]
+
+
+def serve(workspace: Workspace, *, port: int, browser: bool, query: str = "") -> int:
+    """Run the server until it is stopped.
+
+    Args:
+        workspace: The app's workspace.
+        port: On 127.0.0.1.
+        browser: Open a window.
+        query: Of the address to open ("?dataset=…").
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        CurationError: if the port is taken.
+    """
+    import socket
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise CurationError(f"port {port} is in use", f"curate app --port {port + 1}") from None
+    environment = {**os.environ, "CURATION_WORKSPACE": str(workspace.root), "CURATION_OPEN": query}
+    # the theme is read from .streamlit beside app.py, wherever the command was given
+    try:
+        return subprocess.run(command(port, browser, query), env=environment, cwd=home(), check=False).returncode
+    except KeyboardInterrupt:
+        return 0
