@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curation.core.artifacts import Artifact, Export, Labels, Score, Selection
+from curation.core.artifacts import Artifact, Export, Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import discover
@@ -135,16 +135,32 @@ class Pool:
         self, *, color: Result | None = None, selection: Result | None = None, layout: Result | None = None
     ) -> go.Figure:
         """The 2-D map as a plotly figure, coloured by a Score or Labels, with a Selection brought out."""
-        from curation.figures.map import map_figure
+        from curation.figures.map import MAX_POINTS, map_figure
 
-        xy = (layout or self.run("layout")).artifact
+        artifact = (layout or self.run("layout")).artifact
+        if not isinstance(artifact, Layout):
+            raise CurationError(f"'layout' wants a layout, this is {artifact.kind}")
+        rows = sample_rows(len(self), MAX_POINTS)
+        painted = None if color is None else color.artifact
         chosen = None if selection is None else selection.artifact
+        prompts = self.dataset.take(rows).texts("prompt")
         return map_figure(
-            np.asarray(xy.xy),  # type: ignore[attr-defined]
-            color=None if color is None else color.artifact,
-            selected=chosen.mask if isinstance(chosen, Selection) else None,
-            hover=[text[:160] for text in self.dataset.texts("prompt")],
+            np.asarray(artifact.xy)[rows],
+            rows=rows,
+            score=np.asarray(painted.values)[rows] if isinstance(painted, Score) else None,
+            score_name=painted.name if isinstance(painted, Score) else "score",
+            codes=np.asarray(painted.codes)[rows] if isinstance(painted, Labels) else None,
+            names=painted.names if isinstance(painted, Labels) else (),
+            highlight=chosen.mask[rows] if isinstance(chosen, Selection) else None,
+            hover=[text[:160] for text in prompts],
         )
+
+
+def sample_rows(n: int, most: int) -> np.ndarray:
+    """At most `most` of `n` rows, evenly at random with a fixed seed, sorted."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).permutation(n)[:most])
 
 
 @dataclass(frozen=True)

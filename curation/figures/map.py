@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
+from curation.core.artifacts import Labels, Score
 from curation.figures import palette
 from curation.figures.palette import Mode
 
@@ -26,15 +27,11 @@ GREY = -1.0
 def map_figure(
     xy: np.ndarray,
     *,
-    rows: np.ndarray | None = None,
-    score: np.ndarray | None = None,
-    score_name: str = "score",
-    higher_is_better: bool | None = True,
-    codes: np.ndarray | None = None,
-    names: Sequence[str] = (),
-    noise_name: str = "no cluster",
-    highlight: np.ndarray | None = None,
+    color: Score | Labels | None = None,
+    selected: np.ndarray | None = None,
     hover: Sequence[str] | None = None,
+    rows: np.ndarray | None = None,
+    noise_name: str = "no cluster",
     names_on_map: bool = False,
     drag: Literal["lasso", "select", "pan"] = "lasso",
     uirevision: str = "map",
@@ -45,15 +42,12 @@ def map_figure(
 
     Args:
         xy: float `[n, 2]`; rows with NaN have no place and are left out.
-        rows: int64 `[n]`, the row of each point, 0 to n − 1 when not given.
-        score: float `[n]` to colour by; NaN is grey. The scale spans the 1st to the 99th percentile.
-        score_name: Title of the colour bar.
-        higher_is_better: False reverses the colours, so that good rows stand out.
-        codes: int `[n]` category to colour by, index into `names`; −1 is noise. Not together with `score`.
-        names: What each code is called; may be dataset text.
-        noise_name: What −1 is called in the legend.
-        highlight: bool `[n]`: rows that stand out; all others become grey context, unless nothing is highlighted.
+        color: A Score or Labels of these n rows. A score's scale spans its 1st to 99th percentile and turns around when
+            lower is better, so that good rows stand out. Missing values and noise are grey.
+        selected: bool `[n]`: rows that stand out; all others become grey context, unless none is selected.
         hover: One short text per point, plain; it is escaped, cut and wrapped here.
+        rows: int64 `[n]`, the row of each point; 0 to n − 1 when not given.
+        noise_name: What rows without a label are called in the legend.
         names_on_map: Write the largest categories' names at their middle.
         drag: What dragging does.
         uirevision: Zoom is kept as long as this stays the same.
@@ -61,24 +55,19 @@ def map_figure(
         mode: Theme it is shown on.
 
     Returns:
-        A figure whose first trace holds the points; highlighted ones are drawn last, on top.
-
-    Raises:
-        ValueError: if both `score` and `codes` are given.
+        A figure whose first trace holds the points; selected ones are drawn last, on top.
     """
-    if score is not None and codes is not None:
-        raise ValueError("colour by a score or by codes, not both")
+    xy = np.asarray(xy)
     rows = np.arange(len(xy)) if rows is None else np.asarray(rows)
-    placed = np.flatnonzero(np.isfinite(np.asarray(xy)).all(1)) if len(xy) else np.empty(0, np.int64)
+    placed = np.flatnonzero(np.isfinite(xy).all(1)) if len(xy) else np.empty(0, np.int64)
     if not len(placed):
-        return palette.explained(
-            mode, "No row has a place on the map yet. Run an encoder and a layout first.", height=height
-        )
-    chosen = np.zeros(len(xy), bool) if highlight is None else np.asarray(highlight, bool)
+        message = "No row has a place on the map yet. Run an encoder and a layout first."
+        return palette.explained(mode, message, height=height)
+    chosen = np.zeros(len(xy), bool) if selected is None else np.asarray(selected, bool)
     placed = placed[np.argsort(chosen[placed], kind="stable")]
 
     c = palette.colours(mode)
-    values, scale, span = _colour_values(score, codes, higher_is_better, mode, len(xy))
+    values, scale, span = _colour_values(color, mode, len(xy))
     values = values[placed]
     lit = chosen[placed]
     if lit.any():
@@ -91,8 +80,8 @@ def map_figure(
 
     fig = palette.figure(mode, height=height)
     fig.add_scattergl(
-        x=np.asarray(xy)[placed, 0].astype(np.float32),
-        y=np.asarray(xy)[placed, 1].astype(np.float32),
+        x=xy[placed, 0].astype(np.float32),
+        y=xy[placed, 1].astype(np.float32),
         mode="markers",
         marker={
             "color": values.astype(np.float32),
@@ -105,14 +94,14 @@ def map_figure(
         },
         customdata=rows[placed],
         showlegend=False,
-        **_hover(hover, placed, score, score_name, codes, names, noise_name),
+        **_hover(hover, placed, color, noise_name),
     )
-    if span is not None:
-        _add_colour_bar(fig, score_name, span, higher_is_better, mode)
-    if codes is not None:
-        _add_legend(fig, np.asarray(codes)[placed], names, noise_name, mode)
+    if isinstance(color, Score):
+        _add_colour_bar(fig, color, span, mode)
+    if isinstance(color, Labels):
+        _add_legend(fig, np.asarray(color.codes)[placed], color.names, noise_name, mode)
         if names_on_map:
-            _add_names(fig, np.asarray(xy)[placed], np.asarray(codes)[placed], names, mode)
+            _add_names(fig, xy[placed], np.asarray(color.codes)[placed], color.names, mode)
     hidden = {"visible": False, "showgrid": False}
     fig.update_xaxes(**hidden)
     fig.update_yaxes(**hidden, scaleanchor="x", scaleratio=1)
@@ -139,22 +128,25 @@ def _point_size(n: int) -> float:
 
 
 def _colour_values(
-    score: np.ndarray | None, codes: np.ndarray | None, higher_is_better: bool | None, mode: Mode, n: int
-) -> tuple[np.ndarray, list[tuple[float, str]] | None, tuple[float, float] | None]:
-    """Value of each point in 0 to 1 (GREY for none), the colour scale over it, and the score's span."""
-    if score is not None:
-        score = np.asarray(score, np.float64)
+    color: Score | Labels | None, mode: Mode, n: int
+) -> tuple[np.ndarray, list[tuple[float, str]] | None, tuple[float, float]]:
+    """Value of each point in 0 to 1 (GREY for none), the colour scale over it, and a score's span."""
+    if isinstance(color, Score):
+        score = np.asarray(color.values, np.float64)
         present = np.isfinite(score)
         low, high = np.quantile(score[present], [0.01, 0.99]) if present.any() else (0.0, 1.0)
         unit = np.clip((score - low) / (high - low), 0, 1) if high > low else np.full(n, 0.5)
-        reverse = higher_is_better is False
-        return np.where(present, unit, GREY), palette.colour_scale(mode, reverse=reverse), (float(low), float(high))
-    if codes is not None:
+        return np.where(present, unit, GREY), _scale_of(color, mode), (float(low), float(high))
+    if isinstance(color, Labels):
         k = len(palette.CATEGORICAL)
-        codes = np.asarray(codes)
+        codes = np.asarray(color.codes)
         steps = [(edge, colour) for i, colour in enumerate(palette.CATEGORICAL) for edge in (i / k, (i + 1) / k)]
-        return np.where(codes >= 0, (codes % k + 0.5) / k, GREY), steps, None
-    return np.full(n, 0.5), None, None
+        return np.where(codes >= 0, (codes % k + 0.5) / k, GREY), steps, (0.0, 1.0)
+    return np.full(n, 0.5), None, (0.0, 1.0)
+
+
+def _scale_of(score: Score, mode: Mode) -> list[tuple[float, str]]:
+    return palette.colour_scale(mode, reverse=score.higher_is_better is False)
 
 
 def _with_grey(scale: list[tuple[float, str]], grey: str) -> list[tuple[float, str]]:
@@ -163,35 +155,27 @@ def _with_grey(scale: list[tuple[float, str]], grey: str) -> list[tuple[float, s
 
 
 def _hover(
-    hover: Sequence[str] | None,
-    placed: np.ndarray,
-    score: np.ndarray | None,
-    score_name: str,
-    codes: np.ndarray | None,
-    names: Sequence[str],
-    noise_name: str,
+    hover: Sequence[str] | None, placed: np.ndarray, color: Score | Labels | None, noise_name: str
 ) -> dict[str, object]:
     if hover is None:
         return {"hoverinfo": "skip"}
     texts = [palette.wrapped(hover[i]) for i in placed]
-    if score is not None:
-        label = palette.plain(score_name, limit=40)
-        heads = [f"{label}: {v:.4g}" if np.isfinite(v) else f"{label}: missing" for v in np.asarray(score)[placed]]
-    elif codes is not None:
-        shown = palette.names_of([*names, noise_name])
-        heads = [shown[c] for c in np.asarray(codes)[placed]]  # −1 is the last, the noise
-    else:
-        return {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
-    texts = [f"<b>{head}</b><br>{text}" for head, text in zip(heads, texts, strict=True)]
+    heads: list[str] | None = None
+    if isinstance(color, Score):
+        label, values = palette.plain(color.name, limit=40), np.asarray(color.values)[placed]
+        heads = [f"{label}: {v:.4g}" if np.isfinite(v) else f"{label}: missing" for v in values]
+    elif isinstance(color, Labels):
+        shown = palette.names_of([*color.names, noise_name])
+        heads = [shown[code] for code in np.asarray(color.codes)[placed]]  # −1 is the last, the noise
+    if heads is not None:
+        texts = [f"<b>{head}</b><br>{text}" for head, text in zip(heads, texts, strict=True)]
     return {"text": texts, "hovertemplate": "%{text}<extra></extra>"}
 
 
-def _add_colour_bar(
-    fig: go.Figure, name: str, span: tuple[float, float], higher_is_better: bool | None, mode: Mode
-) -> None:
+def _add_colour_bar(fig: go.Figure, score: Score, span: tuple[float, float], mode: Mode) -> None:
     c = palette.colours(mode)
     bar = {
-        "title": {"text": palette.wrapped(name, width=16, limit=48), "font": {"size": 12, "color": c.muted}},
+        "title": {"text": palette.wrapped(score.name, width=16, limit=48), "font": {"size": 12, "color": c.muted}},
         "thickness": 10,
         "len": 0.5,
         "y": 1.0,
@@ -209,7 +193,7 @@ def _add_colour_bar(
             "color": [span[0]],
             "cmin": span[0],
             "cmax": span[1] if span[1] > span[0] else span[0] + 1,
-            "colorscale": palette.colour_scale(mode, reverse=higher_is_better is False),
+            "colorscale": _scale_of(score, mode),
             "showscale": True,
             "colorbar": bar,
         },

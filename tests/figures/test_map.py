@@ -3,8 +3,19 @@
 import numpy as np
 import pytest
 
+from curation.core.artifacts import Labels, Missing, Score
 from curation.figures import palette
 from curation.figures.map import GREY, LEGEND_ENTRIES, map_figure
+
+
+def score(values, name="score", higher=True):
+    values = np.asarray(values, float)
+    return Score("d", values, Missing.where(~np.isfinite(values), "no"), name, higher)
+
+
+def labels(codes, names):
+    return Labels("d", np.asarray(codes, np.int32), tuple(names), Missing.none(len(codes)))
+
 
 XY = np.array([[0, 0], [1, 2], [np.nan, 1], [3, 1]], np.float32)
 
@@ -19,7 +30,7 @@ def test_points_are_the_given_ones_and_know_their_row():
 
 
 def test_score_spans_the_scale_and_missing_is_grey():
-    trace = map_figure(XY, score=np.array([0.0, np.nan, 5.0, 10.0])).data[0]
+    trace = map_figure(XY, color=score([0.0, np.nan, 5.0, 10.0])).data[0]
     assert trace.marker.color[1] == GREY
     assert trace.marker.color[0] == 0
     assert trace.marker.color[2] == 1
@@ -28,20 +39,19 @@ def test_score_spans_the_scale_and_missing_is_grey():
 
 def test_one_outlier_does_not_flatten_the_scale():
     rng = np.random.default_rng(0)
-    score = np.append(rng.uniform(0, 1, 500), 1e6)
-    colour = map_figure(rng.normal(size=(501, 2)), score=score).data[0].marker.color
+    spread = np.append(rng.uniform(0, 1, 500), 1e6)
+    colour = map_figure(rng.normal(size=(501, 2)), color=score(spread)).data[0].marker.color
     assert np.median(colour[:500]) > 0.3
 
 
 def test_lower_is_better_reverses_the_colours():
-    up = map_figure(XY, score=np.arange(4.0)).data[0].marker.colorscale
-    down = map_figure(XY, score=np.arange(4.0), higher_is_better=False).data[0].marker.colorscale
+    up = map_figure(XY, color=score(range(4))).data[0].marker.colorscale
+    down = map_figure(XY, color=score(range(4), higher=False)).data[0].marker.colorscale
     assert up[-1][1] == down[2][1] == palette.LIGHT.sequential[-1]
 
 
 def test_categories_have_their_colour_legend_and_grey_noise():
-    codes = np.array([0, 1, 1, -1])
-    fig = map_figure(XY, codes=codes, names=["math", "<b>code</b>"])
+    fig = map_figure(XY, color=labels([0, 1, 1, -1], ["math", "<b>code</b>"]))
     value, scale = fig.data[0].marker.color, fig.data[0].marker.colorscale
     assert value[2] == GREY
 
@@ -58,7 +68,7 @@ def test_categories_have_their_colour_legend_and_grey_noise():
 def test_legend_names_the_largest_and_counts_the_rest():
     codes = np.repeat(np.arange(20), np.arange(20, 0, -1))
     fig = map_figure(
-        np.random.default_rng(0).normal(size=(len(codes), 2)), codes=codes, names=[f"c{i}" for i in range(20)]
+        np.random.default_rng(0).normal(size=(len(codes), 2)), color=labels(codes, [f"c{i}" for i in range(20)])
     )
     names = [t.name for t in fig.data[1:]]
     assert names[:2] == ["c0  20", "c1  19"]
@@ -66,7 +76,7 @@ def test_legend_names_the_largest_and_counts_the_rest():
 
 
 def test_highlighted_rows_are_drawn_last_and_larger_and_the_rest_is_grey():
-    trace = map_figure(XY, score=np.arange(4.0), highlight=np.array([True, False, False, False])).data[0]
+    trace = map_figure(XY, color=score(range(4)), selected=np.array([True, False, False, False])).data[0]
     assert list(trace.customdata) == [1, 3, 0]
     assert list(trace.marker.color[:2]) == [GREY, GREY]
     assert trace.marker.color[2] == 0
@@ -75,7 +85,7 @@ def test_highlighted_rows_are_drawn_last_and_larger_and_the_rest_is_grey():
 
 def test_hover_text_is_escaped_and_headed_by_the_value():
     hover = ["<i>a</i>", "b $x$", "never placed", "%{y}"]
-    text = map_figure(XY, score=np.array([0.5, np.nan, 0, 1]), score_name="<q>", hover=hover).data[0].text
+    text = map_figure(XY, color=score([0.5, np.nan, 0, 1], "<q>"), hover=hover).data[0].text
     assert list(text) == [
         "<b>&lt;q&gt;: 0.5</b><br>&lt;i&gt;a&lt;/i&gt;",
         "<b>&lt;q&gt;: missing</b><br>b &#36;x&#36;",
@@ -86,7 +96,7 @@ def test_hover_text_is_escaped_and_headed_by_the_value():
 
 def test_names_on_the_map_are_escaped_and_stand_at_the_middle():
     xy = np.array([[0, 0], [0, 2], [10, 0], [10, 2]], np.float32)
-    fig = map_figure(xy, codes=np.array([0, 0, 1, 1]), names=["<b>x</b>", "y"], names_on_map=True)
+    fig = map_figure(xy, color=labels([0, 0, 1, 1], ["<b>x</b>", "y"]), names_on_map=True)
     assert [(a.x, a.y, a.text) for a in fig.layout.annotations] == [(0, 1, "&lt;b&gt;x&lt;/b&gt;"), (10, 1, "y")]
 
 
@@ -104,13 +114,8 @@ def test_nothing_to_draw_is_explained(xy):
     assert "layout" in fig.layout.annotations[0].text
 
 
-def test_both_colourings_at_once_are_refused():
-    with pytest.raises(ValueError, match="not both"):
-        map_figure(XY, score=np.arange(4.0), codes=np.zeros(4, int))
-
-
 def test_inputs_are_untouched():
-    xy, score, lit = XY.copy(), np.arange(4.0), np.array([True, False, True, False])
-    for array in (xy, score, lit):
+    xy, shown, lit = XY.copy(), score(range(4)), np.array([True, False, True, False])
+    for array in (xy, shown.values, lit):
         array.flags.writeable = False
-    map_figure(xy, score=score, highlight=lit)
+    map_figure(xy, color=shown, selected=lit)
