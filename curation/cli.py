@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +22,7 @@ from curation.core.artifacts import Coverage, Export, Score, Selection
 from curation.core.errors import CurationError, RecipeError
 from curation.engine import Outcome
 from curation.estimates import estimate, total
-from curation.recipe import Recipe, plan, preset_names
+from curation.recipe import Recipe, load_yaml, plan, preset_names
 from curation.workspace import Workspace
 
 app = typer.Typer(
@@ -259,7 +258,7 @@ def add(
     from curation.readers import Mapping
     from curation.readers import preview as look
 
-    given = Mapping.model_validate(yaml.safe_load(mapping.read_text(encoding="utf-8"))) if mapping else None
+    given = Mapping.model_validate(load_yaml(mapping.read_text(encoding="utf-8"))) if mapping else None
     if preview:
         seen = look(files, given)
         return _print_json(seen.as_dict()) if as_json else out.print(seen.text())
@@ -380,7 +379,7 @@ def select(
 ) -> None:
     """Select rows by one method; the steps it needs are added."""
     ws = Workspace.open(workspace)
-    recipe = _single(method, "selector", settings, {} if budget is None else {"budget": yaml.safe_load(budget)})
+    recipe = _single(method, "selector", settings, {} if budget is None else {"budget": load_yaml(budget)})
     if coverage:
         recipe = with_coverage(recipe)
     job, outcome = _run(ws, recipe, _bindings(recipe, dataset, None), as_json=as_json, device=device)
@@ -395,7 +394,7 @@ def _single(name: str, family: str, settings: list[str] | None, values: dict[str
         field, equals, value = setting.partition("=")
         if not equals:
             raise RecipeError(f"'{setting}' is not of the form FIELD=VALUE")
-        values[field] = yaml.safe_load(value)
+        values[field] = load_yaml(value)
     return complete(name if name in preset_names() else method_name(name, family), values)
 
 

@@ -21,9 +21,10 @@ NO_DIRECTION = "its features have length zero or are not finite"
 class Neighbourhood(Method):
     """The k nearest other rows of every row, and how far they are.
 
-    Exact up to `exact_up_to` rows: equal to sorting all distances by (distance, row). Above that NN-descent finds most of
-    them and the share it found is measured on 1,000 rows and kept as `recall`. Rows whose vector has no direction (length
-    zero under the cosine metric, not finite under any) are left out as missing: they have no neighbours and are nobody's.
+    Exact up to `exact_up_to` rows: equal to sorting all distances by (distance, row). Above that NN-descent finds
+    most of them and the share it found is measured on 1,000 rows and kept as `recall`. Rows whose vector has no
+    direction (length zero under the cosine metric, not finite under any) are left out as missing: they have no
+    neighbours and are nobody's.
 
     Exact costs n²·d by blocked matrix products, on the CPU or a GPU; the approximate way about n·log n·d.
     """

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -35,6 +36,27 @@ from curation.workspace import Workspace
 
 RESERVED = ("use", "on", "within", "tokens")
 INPUT_KINDS = {"Dataset": "dataset", **{cls.__name__: kind for kind, cls in KINDS.items()}}
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML in which `on`, `off`, `yes` and `no` are words: YAML 1.1 would read the key `on` as true."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """The same words are written without quotes."""
+
+
+for _tool in (_Loader, _Dumper):
+    _tool.yaml_implicit_resolvers = {
+        letter: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+        for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _tool.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
+
+
+def load_yaml(text: str) -> Any:
+    """Plain data from YAML text; see `_Loader` for the one difference."""
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader: plain data only
 
 
 class Input(BaseModel):
@@ -92,7 +114,7 @@ class Recipe(BaseModel):
     @classmethod
     def _parsed(cls, text: str, name: str) -> Recipe:
         try:
-            data = yaml.safe_load(text)
+            data = load_yaml(text)
         except yaml.YAMLError as error:
             raise RecipeError(f"{name} is not valid YAML: {error}") from None
         if not isinstance(data, dict):
@@ -113,7 +135,7 @@ class Recipe(BaseModel):
             k: v.type if not v.optional else {"type": v.type, "optional": True} for k, v in self.inputs.items()
         }
         order = [k for k in ("about", "inputs", "steps", "result") if k in data]
-        return yaml.safe_dump({k: data[k] for k in order}, sort_keys=False, allow_unicode=True, width=110)
+        return yaml.dump({k: data[k] for k in order}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
     def with_settings(self, settings: Sequence[str]) -> Recipe:
         """A copy with `STEP.FIELD=VALUE` settings; values are read as YAML (`true`, `0.5`, `[a, b]`, text).
@@ -129,7 +151,7 @@ class Recipe(BaseModel):
                 raise RecipeError(f"'{setting}' is not of the form STEP.FIELD=VALUE")
             if name not in steps:
                 raise RecipeError(f"there is no step '{name}'", f"steps: {', '.join(steps)}")
-            steps[name][fieldname] = yaml.safe_load(value)
+            steps[name][fieldname] = load_yaml(value)
         return self.model_copy(update={"steps": steps})
 
 

@@ -36,7 +36,7 @@ inputs: {pool: Dataset}
 steps:
   length: {use: scorer/length, on: $pool, unit: characters}
   short:  {use: selector/threshold, score: $length, below: 40}
-  top:    {use: selector/top-k, score: $length, within: $short, budget: 10}
+  top:    {use: selector/top-k, score: $length, keep: highest, within: $short, budget: 10}
 result: $top
 """
 
@@ -106,7 +106,7 @@ def test_half_written_result_is_invisible(workspace):
         (("top.budget=-1",), "-1"),
         (("top.score=$short",), "wants Score"),
         (("top.within=$top",), "circle"),
-        (("length.use=scorer/lenth",), "scorer/length"),
+        (("length.use=scorer/lenght",), "scorer/length"),
         (("length.on=$short",), "Dataset"),
     ],
 )
@@ -126,7 +126,7 @@ inputs: {a: Dataset, b: Dataset}
 steps:
   la: {use: scorer/length, on: $a}
   lb: {use: scorer/length, on: $b}
-  f:  {use: scorer/formula, scores: {x: $la, y: $lb}, expression: x + y}
+  f:  {use: scorer/formula, columns: {x: $la, y: $lb}, expression: x + y}
 result: $f
 """
     with pytest.raises(RecipeError, match="mixes datasets"):

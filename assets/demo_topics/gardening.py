@@ -120,8 +120,8 @@ ASK_SIGN = ("How do I recognise {0}?", "What are the signs of {0}?")
 
 # (plant, lifespan)
 LIFESPANS = (
-    *(("sunflower", "annual"), ("foxglove", "biennial"), ("peony", "perennial"), ("lavender", "perennial")),
-    *(("sweet pea", "annual"), ("parsley", "biennial"), ("rhubarb", "perennial"), ("marigold (Tagetes)", "annual")),
+    *(("a sunflower", "annual"), ("a foxglove", "biennial"), ("a peony", "perennial"), ("lavender", "perennial")),
+    *(("the sweet pea", "annual"), ("parsley", "biennial"), ("rhubarb", "perennial"), ("Tagetes", "annual")),
 )
 
 JOBS = {

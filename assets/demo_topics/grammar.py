@@ -136,6 +136,7 @@ TAGS = (
     ("They have never been here,", "have they?"),
     ("I am late,", "aren't I?"),
 )
+ASK_TAG = ("Add the question tag.", "Turn the statement into a question by means of a tag.")
 
 
 def rows(_: Random) -> list[Row]:
@@ -191,7 +192,7 @@ def rows(_: Random) -> list[Row]:
                 f"Nouns: {verbs}\nVerbs: {adjectives}\nAdjectives: {nouns}",
             )
         )
-    made += [Row("Add the question tag.", f"{statement} {tag}", statement + " ...") for statement, tag in TAGS]
+    made += [Row(pick(ASK_TAG, index), f"{said} {tag}", said + " ...") for index, (said, tag) in enumerate(TAGS)]
     return made
 
 

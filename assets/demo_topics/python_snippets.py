@@ -11,6 +11,9 @@ ASK_OUTPUT = (
     "What does this code print?",
     "Predict the output.",
     "Read the snippet and write down what appears on the screen.",
+    "Which output does this produce?",
+    "I ran these lines in Python 3. What did I see?",
+    "Without running it, tell me the result.",
 )
 
 # (code, what it prints, what a hasty reader would say)

@@ -21,6 +21,7 @@ choose among `ask.eligible`; the engine writes the reasons of rows that were not
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import types
@@ -298,16 +299,16 @@ def discover() -> dict[str, type[Method]]:
     found: dict[str, type[Method]] = {}
     for home in FAMILIES.values():
         for module in _modules(home):
-            own = [
-                c
-                for c in vars(module).values()
-                if isinstance(c, type) and issubclass(c, Method) and c.__module__ == module.__name__
-            ]
-            for cls in own:
+            for cls in _own(module):
                 if cls.use() in found:
                     raise RuntimeError(f"two methods claim the name {cls.use()}: {found[cls.use()]} and {cls}")
                 found[cls.use()] = cls
     return found
+
+
+def _own(module: types.ModuleType) -> list[type[Method]]:
+    classes = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, Method)]
+    return [c for c in classes if c.__module__ == module.__name__]
 
 
 def _modules(home: str) -> Iterator[types.ModuleType]:
@@ -324,12 +325,23 @@ def find(use: str) -> type[Method]:
     Raises:
         RecipeError: if there is none, with the nearest names.
     """
-    methods = discover()
-    if use not in methods:
-        from difflib import get_close_matches
+    family, _, name = use.partition("/")
+    if family in FAMILIES and (not name or name.replace("-", "").isalnum()):
+        # only this one file is imported, not every method's
+        path = ".".join([FAMILIES[family], *([name.replace("-", "_")] if name else [])])
+        if _exists(path):
+            for cls in _own(importlib.import_module(path)):
+                if cls.use() == use:
+                    return cls
+    from difflib import get_close_matches
 
-        near = get_close_matches(use, methods, 3, 0.4)
-        raise RecipeError(
-            f"there is no method '{use}'", f"did you mean {', '.join(near)}?" if near else "see: curate methods"
-        )
-    return methods[use]
+    near = get_close_matches(use, discover(), 3, 0.4)
+    hint = f"did you mean {', '.join(near)}?" if near else "see: curate methods"
+    raise RecipeError(f"there is no method '{use}'", hint)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return importlib.util.find_spec(path) is not None
+    except ModuleNotFoundError:
+        return False

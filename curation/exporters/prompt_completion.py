@@ -7,8 +7,16 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from curation.exporters._base import JsonExporter
-from curation.exporters._forms import Form, InexpressibleError, flat_text, pairs, plain_only, put_media, split_system
-from curation.exporters._forms import tools_text as _tools_text
+from curation.exporters._forms import (
+    Form,
+    InexpressibleError,
+    flat_text,
+    pairs,
+    plain_only,
+    put_media,
+    split_system,
+    tools_text,
+)
 from curation.exporters.messages import to_messages
 
 
@@ -18,8 +26,7 @@ def to_prompt_completion(messages: list[dict[str, Any]], tools: Any = None, reco
     Args:
         messages: The conversation.
         tools: The tools offered; there must be none.
-        record: The original record: a prompt or completion that it holds in these words is written as it stands there,
-            with end-of-text marks and spaces.
+        record: Not used; every form has the same signature.
 
     Returns:
         `prompt` and `completion` (None where the question has no answer).
@@ -41,13 +48,7 @@ def to_prompt_completion(messages: list[dict[str, Any]], tools: Any = None, reco
     out = {"prompt": flat_text(question, media), "completion": None if answer is None else flat_text(answer, media)}
     if media:
         raise InexpressibleError("images")
-    if isinstance(record, dict):
-        out.update({k: record[k] for k, v in out.items() if _same_words(record.get(k), v)})
     return out
-
-
-def _same_words(given: Any, text: str | None) -> bool:
-    return isinstance(given, str) and isinstance(text, str) and given != text and given.strip() == text.strip()
 
 
 def to_prompt_completion_messages(
@@ -77,7 +78,7 @@ def to_prompt_completion_messages(
     turns = out.pop("messages")
     said: dict[str, Any] = {"prompt": turns[:-1], "completion": turns[-1:]}
     if tools:
-        said["tools"] = _tools_text(tools)
+        said["tools"] = tools_text(tools)
     return put_media(said, out)
 
 

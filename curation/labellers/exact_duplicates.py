@@ -25,8 +25,8 @@ def normalise(text: str, ignore: Ignore) -> str:
 
     Args:
         text: Any string.
-        ignore: "nothing"; "case and spacing": case, width of letters (full, half), kind and number of spaces; "punctuation":
-            these and everything but letters, digits and the marks on them. A text of punctuation alone keeps it.
+        ignore: "nothing"; "case and spacing": case, width of letters (full, half), kind and number of spaces;
+            "punctuation": these and all but letters, digits and marks on them. A text of punctuation alone keeps it.
 
     Returns:
         A string that is equal for texts that count as equal.
@@ -79,9 +79,10 @@ class ExactDuplicates(Labeller):
 
     def label(self, pool: Dataset, runtime: Runtime) -> Labels:
         """Label every row; none is missing."""
-        parts = ("prompt", "response") if self.text == "both" else (self.text,)
+        parts: tuple[WhichText, ...] = ("prompt", "response") if self.text == "both" else (self.text,)
         columns = [[normalise(text, self.ignore) for text in pool.texts(part)] for part in parts]
-        return group_labels(pool.fingerprint, exact_duplicates(list(zip(*columns, strict=True))), "duplicate")
+        links = exact_duplicates(list(zip(*columns, strict=True)))
+        return group_labels(pool.fingerprint, links, "duplicate", 1.0)
 
     def memory(self, size: Size) -> float:
         """Both copies of the text, and a digest a row."""

@@ -18,12 +18,12 @@ from curation.core.runtime import Runtime
 UNKNOWN = "und"
 """ISO 639's code for "undetermined": no letters, too few, a close call, or no human language at all."""
 
-LANGUAGES = tuple(
-    (
-        "af am ar az be bg bn ca cs cy da de el en es et eu fa fi fr ga gl gu ha he hi hr hu hy id is it ja ka kk km kn ko "
-        "lo lt lv mk ml mn mr ms my ne nl no pa pl pt ro ru si sk sl sq sr sv sw ta te th tl tr uk ur uz vi zh"
-    ).split()
-)
+LANGUAGES = (
+    "af", "am", "ar", "az", "be", "bg", "bn", "ca", "cs", "cy", "da", "de", "el", "en", "es", "et", "eu", "fa",
+    "fi", "fr", "ga", "gl", "gu", "ha", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "ka", "kk", "km",
+    "kn", "ko", "lo", "lt", "lv", "mk", "ml", "mn", "mr", "ms", "my", "ne", "nl", "no", "pa", "pl", "pt", "ro",
+    "ru", "si", "sk", "sl", "sq", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "uz", "vi", "zh",
+)  # fmt: skip
 """Languages told apart by default. Close relatives with little written text (Wu beside Chinese, Nigerian Pidgin beside
 English, Latin beside plant names) are left out, because they mostly take rows away from the big one."""
 
@@ -36,8 +36,8 @@ MIN_BYTES = 6
 def detect(texts: Sequence[str], languages: Sequence[str] = LANGUAGES) -> tuple[list[str], np.ndarray]:
     """The most likely language of each text, and how sure that is.
 
-    Naive Bayes over byte n-grams (Lui & Baldwin 2012), its probabilities tempered by length. Cost: about 0.5 µs a character
-    up to `MAX_CHARS`, in one core.
+    Naive Bayes over byte n-grams (Lui & Baldwin 2012), its probabilities tempered by length. Cost: about 0.5 µs a
+    character up to `MAX_CHARS`, in one core.
 
     Args:
         texts: Any strings.

@@ -20,10 +20,10 @@ from curation.models.words import segment, spaceless_share
 
 PERMUTATIONS = 128
 MISS = 1e-3
-"""Highest probability that a pair exactly at the threshold shares no band; more similar pairs are missed far less often."""
+"""Highest probability that a pair exactly at the threshold shares no band; more similar pairs are missed far less."""
 
 WINDOW = 512
-"""In a band shared by more rows than this, each row is compared with so many rows before it in the band only."""
+"""In a band that more rows share, each row is compared with so many rows before it only."""
 
 TEXT_BLOCK = 2000
 PAIR_BLOCK = 2_000_000  # phrases of the pairs that are compared in one product
@@ -55,7 +55,8 @@ def shingles(text: str, words: int, characters: int) -> frozenset[str]:
 def bands_for(min_similarity: float) -> tuple[int, int]:
     """How to cut the sketch: the longest bands that still find nearly every pair at the threshold.
 
-    Two rows of Jaccard similarity s agree on a band of r values with probability s^r, so b bands all miss with (1 − s^r)^b.
+    Two rows of Jaccard similarity s agree on a band of r values with probability s^r, so b bands all miss with (1 −
+    s^r)^b.
 
     Args:
         min_similarity: In (0, 1].
@@ -79,9 +80,9 @@ def near_duplicates(
 ) -> Links:
     """Links rows whose sets of phrases have a Jaccard similarity of at least `min_similarity`.
 
-    Every link is checked on the full sets. A pair is overlooked with a probability of at most 0.1 % at the threshold and far
-    less above it; where more than `WINDOW` rows share a band, pairs far apart in it may be linked through others instead of
-    directly. Cost: about 1 s for 10,000 rows of 70 words, plus the pairs that share a band.
+    Every link is checked on the full sets. A pair is overlooked with a probability of at most 0.1 % at the threshold
+    and far less above it; where more than `WINDOW` rows share a band, pairs far apart in it may be linked through
+    others instead of directly. Cost: about 1 s for 10,000 rows of 70 words, plus the pairs that share a band.
 
     Args:
         texts: Any strings; those without letters and digits are never linked.
@@ -178,11 +179,11 @@ def _jaccard(texts: Sequence[str], pairs: np.ndarray, cut: Callable[[str], froze
 class NearDuplicates(Labeller):
     """Groups of rows that are the same but for a few words, by MinHash, every link checked on the full texts.
 
-    The similarity is Jaccard's over phrases of three words (five letters in Chinese, Japanese, Thai …): one changed word in
-    a text of 30 words leaves 0.81, in one of 12 words 0.54. Groups are chains: a row belongs to a group when it is similar
-    enough to any member. Rows without a duplicate have no group. Columns: `of`, the row that this one is linked to
-    (-1 = none), and `similarity`. From these the groups of any higher threshold follow without computing again
-    (`selector/deduplicate`, field `min_similarity`).
+    The similarity is Jaccard's over phrases of three words (five letters in Chinese, Japanese, Thai …): one changed
+    word in a text of 30 words leaves 0.81, in one of 12 words 0.54. Groups are chains: a row belongs to a group when
+    it is similar enough to any member. Rows without a duplicate have no group. Columns: `of`, the row that this one is
+    linked to (-1 = none), and `similarity`. From these the groups of any higher threshold follow without computing
+    again (`selector/deduplicate`, field `min_similarity`).
     """
 
     title: ClassVar[str] = "Near duplicates"
@@ -190,9 +191,7 @@ class NearDuplicates(Labeller):
     source: ClassVar[str] = "MinHash: Broder 1997, doi:10.1109/SEQUEN.1997.666900; R-MinHash in the rensa package"
 
     text: WhichText = Field("both", description="which text to compare")
-    min_similarity: float = Field(
-        0.7, ge=0.1, le=1, description="share of common phrases (Jaccard) from which rows are one"
-    )
+    min_similarity: float = Field(0.7, ge=0.1, le=1, description="share of common phrases (Jaccard) of duplicates")
     words: int = Field(3, ge=1, le=20, description="words in a phrase")
     characters: int = Field(5, ge=1, le=40, description="letters in a phrase, for text written without spaces")
     seed: int = Field(
@@ -209,7 +208,7 @@ class NearDuplicates(Labeller):
             seed=self.seed,
             progress=lambda done, total: runtime.progress(done, total, "rows sketched"),
         )
-        return group_labels(pool.fingerprint, links, "near-duplicate")
+        return group_labels(pool.fingerprint, links, "near-duplicate", self.min_similarity)
 
     def memory(self, size: Size) -> float:
         """Texts, sketches, and the phrases of the rows that have a candidate."""

@@ -19,8 +19,8 @@ from curation.linalg.groups import Links, link
 def semantic_duplicates(indices: np.ndarray, distances: np.ndarray, min_similarity: float) -> Links:
     """Links rows that are neighbours in a k-NN graph and similar enough.
 
-    Two rows are linked when one is among the k nearest of the other, so a pair can only be overlooked when both have k rows
-    that are nearer still, and then a chain through these nearly always joins them. Cost: O(n·k log(n·k)).
+    Two rows are linked when one is among the k nearest of the other, so a pair can only be overlooked when both have k
+    rows that are nearer still, and then a chain through these nearly always joins them. Cost: O(n·k log(n·k)).
 
     Args:
         indices: int `[n, k]`, -1 = no neighbour.
@@ -40,9 +40,9 @@ def semantic_duplicates(indices: np.ndarray, distances: np.ndarray, min_similari
 class SemanticDuplicates(Labeller):
     """Groups of rows that say the same in other words, by the cosine of their vectors in the k-NN graph.
 
-    Groups are chains: a row belongs to a group when it is similar enough to any member. Rows without a duplicate have no
-    group. Columns: `of`, the row that this one is linked to (-1 = none), and `similarity`, their cosine. From these the
-    groups of any higher threshold follow without computing again (`selector/deduplicate`, field `min_similarity`).
+    Groups are chains: a row belongs to a group when it is similar enough to any member. Rows without a duplicate have
+    no group. Columns: `of`, the row that this one is linked to (-1 = none), and `similarity`, their cosine. From these
+    the groups of any higher threshold follow without computing again (`selector/deduplicate`, field `min_similarity`).
     """
 
     title: ClassVar[str] = "Semantic duplicates"
@@ -53,7 +53,7 @@ class SemanticDuplicates(Labeller):
         "SemDeDup (Abbas et al. 2023, arXiv:2303.09540) for the idea; here single linkage on the graph"
     )
 
-    min_similarity: float = Field(0.95, ge=-1, le=1, description="cosine from which two rows are duplicates")
+    min_similarity: float = Field(0.95, ge=0, le=1, description="cosine from which two rows are duplicates")
 
     def label(self, pool: Dataset, runtime: Runtime, *, neighbours: Neighbours) -> Labels:
         """Label every row of the graph.
@@ -67,7 +67,14 @@ class SemanticDuplicates(Labeller):
                 "make the neighbours step with metric: cosine",
             )
         links = semantic_duplicates(neighbours.indices, neighbours.distances, self.min_similarity)
-        return group_labels(pool.fingerprint, links, "semantic duplicate", neighbours.missing, recall=neighbours.recall)
+        return group_labels(
+            pool.fingerprint,
+            links,
+            "semantic duplicate",
+            self.min_similarity,
+            neighbours.missing,
+            recall=neighbours.recall,
+        )
 
     def work(self, size: Size) -> float:
         """Rows of the graph."""

@@ -1,8 +1,9 @@
 """Groups of duplicates from pairs of similar rows, by single linkage.
 
-Two rows are in one group when a chain of links leads from one to the other. What is kept is the maximum spanning forest:
-for every row but the first of its group, one link `of[i]` with its similarity. Cutting the links below a higher threshold
-gives exactly the groups of that threshold, so a threshold can be raised without comparing anything again.
+Two rows are in one group when a chain of links leads from one to the other. What is kept is the maximum spanning
+forest: for every row but the first of its group, one link `of[i]` with its similarity. Cutting the links below a
+higher threshold gives exactly the groups of that threshold, so a threshold can be raised without comparing anything
+again.
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ class Links:
     def weakest(self, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """How every row hangs together with the kept row of its group.
 
-        The number is the weakest similarity on the chain between the two: the highest threshold at which they are still in
-        one group. For a direct link it is that link's similarity.
+        The number is the weakest similarity on the chain between the two: the highest threshold at which they are
+        still in one group. For a direct link it is that link's similarity.
 
         Args:
             kept: int64, one row of each group that has one.
 
         Returns:
-            `by` int64 `[n]`: the kept row, -1 for kept rows and groups without one; `similarity` float64 `[n]`, NaN there.
+            `by` int64 `[n]`: the kept row, -1 for kept rows and groups without one; `similarity` float64 `[n]`, NaN
+            there.
         """
         n = len(self.of)
         rows = np.flatnonzero(self.of >= 0)
@@ -83,8 +85,8 @@ class Links:
 def link(n: int, rows: np.ndarray, others: np.ndarray, similarity: np.ndarray) -> Links:
     """The maximum spanning forest of similar pairs, each tree hung from its lowest row.
 
-    Costs O(m log m) for m pairs. Among equally similar pairs the one with the lower rows wins, so the order in which the
-    pairs come does not matter.
+    Costs O(m log m) for m pairs. Among equally similar pairs the one with the lower rows wins, so the order in which
+    the pairs come does not matter.
 
     Args:
         n: Number of rows.

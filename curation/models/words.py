@@ -1,11 +1,12 @@
 """Words and sentences of any language, by ICU's rules and dictionaries (Unicode annex 29).
 
-One definition for every indicator: a word is a segment of ICU's word breaker that holds a letter or a digit, casefolded.
-Chinese, Japanese, Thai, Lao, Khmer and Burmese, written without spaces, are cut by ICU's dictionaries; everything else by
-its rules ("don't" and "1,000.5" are one word each). The breaker needs no language: the script decides.
+One definition for every indicator: a word is a segment of ICU's word breaker that holds a letter or a digit,
+casefolded. Chinese, Japanese, Thai, Lao, Khmer and Burmese, written without spaces, are cut by ICU's dictionaries;
+everything else by its rules ("don't" and "1,000.5" are one word each). The breaker needs no language: the script
+decides.
 
-Measured: 9,229 English responses (413,000 words) in 0.3 s, 1,000 Chinese ones (195,000 characters) in 0.1 s on one core.
-A separate path for ASCII text was measured too and was no faster.
+Measured: 9,229 English responses (413,000 words) in 0.3 s, 1,000 Chinese ones (195,000 characters) in 0.1 s on one
+core. A separate path for ASCII text was measured too and was no faster.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ def segment_all(texts: Iterable[str]) -> list[list[str]]:
 def sentences(text: str) -> list[str]:
     """The sentences of a text, as written, stripped; pieces without a letter or digit are left out.
 
-    A line break ends a sentence. Thai and Lao have no full stop: there, a space between two letters of the script ends a
-    clause, which counts as a sentence.
+    A line break ends a sentence. Thai and Lao have no full stop: there, a space between two letters of the script ends
+    a clause, which counts as a sentence.
 
     Args:
         text: Any string.
@@ -111,8 +112,8 @@ def letters(word: str) -> int:
 def is_hard(word: str) -> bool:
     """Whether a word is one that slows readers down.
 
-    In an alphabet: more than six letters, the long word of LIX. Han words are short, so there: three or more characters,
-    or a character outside the everyday ones (`everyday_han`).
+    In an alphabet: more than six letters, the long word of LIX. Han words are short, so there: three or more
+    characters, or a character outside the everyday ones (`everyday_han`).
 
     Args:
         word: One word of `segment`.

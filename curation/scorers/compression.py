@@ -22,8 +22,8 @@ def compression_ratio(text: str, min_bytes: int = MIN_BYTES) -> float:
     """Bytes of the text divided by bytes of its raw DEFLATE stream (no header, no checksum).
 
     Dropping zlib's six bytes of wrapping keeps short texts comparable with one another; no floor is applied, so a short
-    text without repetition may come out slightly below 1. Chinese takes three bytes a character in UTF-8, of which about
-    one is always the same: ratios compare within a script.
+    text without repetition may come out slightly below 1. Chinese takes three bytes a character in UTF-8, of which
+    about one is always the same: ratios compare within a script.
 
     Args:
         text: Any string.
@@ -42,8 +42,8 @@ def compression_ratio(text: str, min_bytes: int = MIN_BYTES) -> float:
 class Compression(Scorer):
     """How much shorter DEFLATE makes the text: high for text that repeats itself, about 2 for plain English prose.
 
-    Texts under `min_bytes` are missing ("too short to compress") rather than given a number that says nothing. The value
-    grows with length because longer texts repeat more: read it beside length.
+    Texts under `min_bytes` are missing ("too short to compress") rather than given a number that says nothing. The
+    value grows with length because longer texts repeat more: read it beside length.
     """
 
     title: ClassVar[str] = "Compression ratio"

@@ -32,8 +32,9 @@ def kth_distance(distances: np.ndarray, kth: int) -> np.ndarray:
 class KnnDistance(Scorer):
     """Distance to the 6th nearest row in the k-NN graph: small in a crowd, large for a row like no other.
 
-    The distance is the graph's own (cosine by default: 1 − cos). Instruction Mining measures the Euclidean distance, which
-    on unit vectors is √(2 · cosine distance): the same order, other numbers. A row with `kth` or more exact copies gets 0.
+    The distance is the graph's own (cosine by default: 1 − cos). Instruction Mining measures the Euclidean distance,
+    which on unit vectors is √(2 · cosine distance): the same order, other numbers. A row with `kth` or more exact
+    copies gets 0.
     """
 
     title: ClassVar[str] = "Distance to the 6th neighbour"

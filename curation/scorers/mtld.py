@@ -63,9 +63,9 @@ def mtld(words: Sequence[str], threshold: float = THRESHOLD) -> float:
 class Mtld(Scorer):
     """Lexical diversity that does not fall with length, unlike the type-token ratio.
 
-    Columns: `words`, and `capped`, 1 where no word repeats: there the value is the number of words, a lower bound. Prompt
-    and response are read together by default, because most responses alone are shorter than the 50 words that the
-    measure needs.
+    Columns: `words`, and `capped`, 1 where no word repeats: there the value is the number of words, a lower bound.
+    Prompt and response are read together by default, because most responses alone are shorter than the 50 words that
+    the measure needs.
     """
 
     title: ClassVar[str] = "Lexical diversity (MTLD)"

@@ -22,9 +22,10 @@ ALPHABET_SHARE = 0.5
 def lix(counts: Counts) -> float:
     """LIX: words per sentence plus the percentage of hard words.
 
-    In an alphabet hard words are the long ones (over six letters), which is Björnsson's index: 20 very easy, 40 a newspaper,
-    60 very hard. For Han words, which are short, hardness is ours: three or more characters, or a character outside the
-    everyday ones of the national standards (see `curation.models.words.is_hard`). Compare rows of one script.
+    In an alphabet hard words are the long ones (over six letters), which is Björnsson's index: 20 very easy, 40 a
+    newspaper, 60 very hard. For Han words, which are short, hardness is ours: three or more characters, or a character
+    outside the everyday ones of the national standards (see `curation.models.words.is_hard`). Compare rows of one
+    script.
 
     Args:
         counts: Counts of one text.
@@ -75,8 +76,8 @@ INDICES = {"lix": lix, "ari": ari, "coleman-liau": coleman_liau}
 class Readability(Scorer):
     """How hard the text is to read: higher is harder.
 
-    LIX is defined for every language. ARI and Coleman-Liau were fitted on English: for text in Chinese, Japanese, Thai and
-    other scripts written without spaces they are missing, with that reason. Columns: `words_per_sentence`,
+    LIX is defined for every language. ARI and Coleman-Liau were fitted on English: for text in Chinese, Japanese, Thai
+    and other scripts written without spaces they are missing, with that reason. Columns: `words_per_sentence`,
     `letters_per_word`, `hard_words` (share of words), the parts the indices are made of.
     """
 

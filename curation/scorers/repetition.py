@@ -50,8 +50,8 @@ def duplicate_lines(text: str) -> float:
 class Repetition(Scorer):
     """Share of repeated phrases: 1 − Π (1 − share of repeated n-grams) for n = 2, 3, 4.
 
-    0 means that no two words in a row come again: a good and common answer, not a gap. Columns `repeated_2`, `repeated_3`,
-    `repeated_4` hold the three shares, `duplicate_lines` the share of lines that came before.
+    0 means that no two words in a row come again: a good and common answer, not a gap. Columns `repeated_2`,
+    `repeated_3`, `repeated_4` hold the three shares, `duplicate_lines` the share of lines that came before.
     """
 
     title: ClassVar[str] = "Repetition"

@@ -42,7 +42,8 @@ def root_type_token_ratio(words: Sequence[str]) -> float:
 class TypeTokenRatio(Scorer):
     """Share of different words among all words; `root` is Guiraud's form, which depends less on length.
 
-    Prompt and response are read together by default: in most short responses no word repeats, and all of them would get 1.
+    Prompt and response are read together by default: in most short responses no word repeats, and all of them would
+    get 1.
     """
 
     title: ClassVar[str] = "Type-token ratio"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from curation.core.artifacts import BEYOND_BUDGET, Score, Selection
+from curation.core.artifacts import Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask
@@ -94,14 +95,8 @@ def cut(
     )
     short_by = max(0, min(ask.count, len(ask.eligible)) - len(order))
     if short_by:
-        return Selection(**{**vars(whole), "short_by": short_by, "short_reason": short_reason})
+        return dataclasses.replace(whole, short_by=short_by, short_reason=short_reason)
     return whole.prefix(ask.count)
-
-
-def is_cut(made: Selection, row: int) -> bool:
-    """True when a row is out only because the budget ended before it."""
-    code = int(made.stage[row])
-    return code > 0 and made.stages[code - 1] == BEYOND_BUDGET
 
 
 def numbers(score: Score, column: str | None) -> np.ndarray:
@@ -134,7 +129,8 @@ def highest_first(score: Score, end: End) -> bool:
         return end == "highest"
     if score.higher_is_better is None:
         raise CurationError(
-            f"the score '{score.name}' does not say whether high or low is better", "choose keep: highest or keep: lowest"
+            f"the score '{score.name}' does not say whether high or low is better",
+            "choose keep: highest or keep: lowest",
         )
     return score.higher_is_better
 
@@ -154,7 +150,8 @@ def sorted_rows(rows: np.ndarray, values: np.ndarray, *, highest: bool) -> np.nd
 def largest_remainder(sizes: np.ndarray, total: int) -> np.ndarray:
     """Shares `total` out in proportion to `sizes`: rounded down, then one each by the largest remainder.
 
-    Exact integer arithmetic; equal remainders go to the lowest index. No share exceeds its size while `total` ≤ Σ sizes.
+    Exact integer arithmetic; equal remainders go to the lowest index. No share exceeds its size while `total` ≤ Σ
+    sizes.
 
     Args:
         sizes: int `[g]`, ≥ 0, with a sum above 0.

@@ -14,8 +14,6 @@ from curation.core.method import Ask, Selector
 from curation.core.runtime import Runtime
 from curation.linalg.groups import Links
 
-BELOW = 0.0
-
 
 def keep_one(links: Links, eligible: np.ndarray, preference: np.ndarray | None = None) -> np.ndarray:
     """The rows that stay: of every group the preferred eligible row, and every eligible row without a duplicate.
@@ -40,19 +38,22 @@ def keep_one(links: Links, eligible: np.ndarray, preference: np.ndarray | None =
 class Deduplicate(Selector):
     """One row of every group that a duplicates labeller found; all rows without a duplicate stay.
 
-    By default the lowest row of a group stays; with a `score` the best one, rows without a score last. Every row left out
-    names the row that stands for it, at the distance 1 − similarity, where the similarity is that of the weakest link between
-    the two: the highest threshold at which they are still one group. Its `margin` is how far that is above the threshold.
-    `gains` counts the rows that a kept row stands for.
+    By default the lowest row of a group stays; with a `score` the best one (the highest where the score has no better
+    end), rows without a score last. Every row left out
+    names the row that stands for it, at the distance 1 − similarity, where the similarity is that of the weakest link
+    between the two: the highest threshold at which they are still one group. Its `margin` is how far that is above the
+    threshold. `gains` counts the rows that a kept row stands for.
     """
 
     title: ClassVar[str] = "Remove duplicates"
-    weakness: ClassVar[str] = "Groups are chains: their ends may differ more than the threshold says; look at the weakest."
+    weakness: ClassVar[str] = (
+        "Groups are chains: their ends may differ more than the threshold says; look at the weakest."
+    )
     source: ClassVar[str] = "The project's own; groups by single linkage"
     eligible_ports: ClassVar[tuple[str, ...]] = ("labels",)
 
     min_similarity: float = Field(
-        BELOW, ge=-1, le=1, description="links weaker than this do not count; below the labeller's own, all count"
+        0.0, ge=0, le=1, description="raise the labeller's own threshold; below that, all its links count"
     )
 
     def select(
@@ -76,7 +77,7 @@ class Deduplicate(Selector):
         out[ask.eligible] = True
         out[kept] = False
         by, similarity = np.where(out, by, NO_ROW), np.where(out, similarity, np.nan)
-        threshold = max(self.min_similarity, float(np.nanmin(links.similarity, initial=1.0)))
+        threshold = max(self.min_similarity, float(labels.info.get("min_similarity", 1.0)))
         return Selection(
             pool.fingerprint,
             len(pool),
@@ -87,7 +88,7 @@ class Deduplicate(Selector):
             margin=similarity - threshold,
             covered_by=by,
             distance=1 - similarity,
-            info={"removed": int(out.sum()), "groups": int((np.bincount(by[out], minlength=1) > 0).sum())},
+            info={"removed": int(out.sum()), "groups": len(np.unique(by[out]))},
         )
 
 

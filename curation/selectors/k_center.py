@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
@@ -12,10 +11,11 @@ from pydantic import Field
 from curation.core.artifacts import NO_ROW, Features, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
-from curation.core.method import Ask, Budget, MethodClass, Selector, Size
+from curation.core.method import Ask, Budget, Selector, Size
 from curation.core.runtime import Runtime
-from curation.linalg.distances import Metric, all_unit_rows, pair_squared_distances
-from curation.linalg.nearest import ROW_BLOCK, NearestCentres
+from curation.linalg.distances import Metric, pair_squared_distances, unit_rows
+from curation.linalg.nearest import NearestCentres
+from curation.selectors._build import selection
 
 POOL = 1024
 """Farthest rows that the greedy works on between two passes over all rows: more means fewer passes, slower picks."""
@@ -23,6 +23,7 @@ POOL = 1024
 KNOWN_BLOCK = 64
 COVERED = "a picked row stands for it"
 ALREADY = "counted as picked already"
+NO_DIRECTION = "its vector has no direction"
 SAME = "every row left is identical to one that is picked"
 
 Progress = Callable[[int, int], None]
@@ -201,10 +202,15 @@ def _selection(
 
 
 class KCenter(Selector):
-    """Rows that leave no region of the pool without a picked row near it."""
+    """Rows that leave no region of the pool without a picked row near it, by the farthest-first greedy.
+
+    Starts at the row closest to the mean of the eligible rows, unless a selection `already` stands. `gains` and
+    `distance` are in the chosen metric; a gain is the distance to the nearest pick at pick time (inf for a first pick).
+    A row left out is covered by its nearest pick; its margin is how much farther it would have had to be to be picked
+    last.
+    """
 
     title: ClassVar[str] = "k-center"
-    method_class: ClassVar[MethodClass] = "statistical"
     weakness: ClassVar[str] = "Likes outliers: odd, broken and off-topic rows come early, so filter them first."
     source: ClassVar[str] = (
         "Gonzalez, Clustering to minimize the maximum intercluster distance, 1985; "
@@ -218,63 +224,91 @@ class KCenter(Selector):
         "stop", description="when only identical copies of picked rows are left: stop short, or pick them, lowest first"
     )
 
-    def select(self, pool: Dataset, ask: Ask, runtime: Runtime, *, features: Features) -> Selection:
-        """Picks among the eligible rows, starting at the row closest to their mean.
+    def select(
+        self, pool: Dataset, ask: Ask, runtime: Runtime, *, features: Features, already: Selection | None = None
+    ) -> Selection:
+        """Picks among the eligible rows.
 
         Args:
             pool: The rows.
             ask: Which rows are eligible, how many to pick, and the picks known already.
             runtime: Progress.
-            features: Vectors; every eligible row must have one.
+            features: Vectors. Eligible rows whose vector has no direction (length zero, for cosine) are never picked.
+            already: Rows that count as picked, and are not picked again.
 
         Returns:
-            The picks in order. `gains` and `distance` are in the chosen metric; a gain is the distance at pick time,
-            inf for the first pick.
+            The picks in order, at most `ask.count`.
+
+        Raises:
+            CurationError: no eligible row has a usable vector.
         """
+        n = len(pool)
         eligible = np.asarray(ask.eligible, np.int64)
-        if not len(eligible):
-            raise CurationError("no row is eligible", "loosen `within`, or check why the features are missing")
-        points = np.asarray(features.values)[eligible]
-        if self.metric == "cosine":
-            points = all_unit_rows(points)
-        known = None if ask.known is None else np.searchsorted(eligible, ask.known)
+        standing = np.empty(0, np.int64) if already is None else np.asarray(already.order, np.int64)
+        asked = np.union1d(eligible, standing)
+        rows, points = _usable(features, asked, self.metric)
+        unusable = np.setdiff1d(eligible, rows)
+        if len(unusable) == len(eligible):
+            raise CurationError("no eligible row has a usable vector", "look at the step that made the features")
+        position = np.full(n, NO_ROW, np.int64)
+        position[rows] = np.arange(len(rows))
+        # rows outside `eligible` are here as centres only
         found = k_center_greedy(
             points,
             ask.count,
-            known=known,
+            already=position[standing][position[standing] >= 0],
+            known=None if ask.known is None else position[ask.known],
             fill=self.copies == "fill",
             progress=lambda done, total: runtime.progress(done, total),
         )
-        return self._in_pool(found, eligible, len(pool), pool.fingerprint)
-
-    def _in_pool(self, found: Selection, eligible: np.ndarray, n: int, dataset: str) -> Selection:
-        """From positions among the eligible rows to rows of the Dataset, and from Euclidean to the chosen metric."""
-
-        def spread(values: np.ndarray, empty: float) -> np.ndarray:
-            whole = np.full(n, empty, values.dtype)
-            whole[eligible] = values
-            return whole
-
-        def measured(distance: np.ndarray) -> np.ndarray:
-            return distance**2 / 2 if self.metric == "cosine" else distance
-
-        distance = measured(found.distance)
-        gains = measured(found.gains)
-        margin = np.where(found.stage == 1, gains[-1] - distance, np.nan) if np.isfinite(gains[-1]) else found.margin
-        return dataclasses.replace(
-            found,
-            dataset=dataset,
-            n=n,
-            order=eligible[found.order],
+        codes = np.ones(n, np.int8)
+        codes[standing], codes[unusable] = 2, 3
+        gains, distance = self._measured(found.gains), self._measured(found.distance)
+        margin = (gains[-1] if len(gains) else np.nan) - distance
+        margin[~np.isfinite(margin) | (codes[rows] != 1)] = np.nan
+        short_by = min(ask.count, len(eligible)) - len(found)
+        facts = {
+            "eligible rows count as picked already": len(np.intersect1d(eligible, standing)),
+            "eligible rows have no direction": len(unusable),
+            "rows are identical to one that is picked": found.short_by,
+        }
+        return selection(
+            pool,
+            ask,
+            rows[found.order],
+            stages=(COVERED, ALREADY, NO_DIRECTION),
+            codes=codes,
+            margin=_spread(margin, rows, n, np.nan),
             gains=gains,
-            stage=spread(found.stage, 3),
-            stages=(COVERED, ALREADY, "not eligible"),
-            margin=spread(margin, np.nan),
-            covered_by=spread(eligible[found.covered_by], NO_ROW),
-            distance=spread(distance, np.nan),
+            covered_by=_spread(rows[found.covered_by], rows, n, NO_ROW),
+            distance=_spread(distance, rows, n, np.nan),
+            short_by=short_by,
+            short_reason="; ".join(f"{count:,} {what}" for what, count in facts.items() if count) if short_by else "",
+            nested=True,
             info={"radius": float(distance.max()), "metric": self.metric},
         )
 
+    def _measured(self, distance: np.ndarray) -> np.ndarray:
+        """Euclidean distances of the rows given to the greedy, in the chosen metric."""
+        return distance**2 / 2 if self.metric == "cosine" else distance
+
     def memory(self, size: Size) -> float:
-        """A copy of the vectors (unit rows), blocks, and a few numbers per row."""
-        return 96e6 + size.rows * (4.0 * size.dims + 64) + 8.0 * ROW_BLOCK * 256
+        """A copy of the vectors and its unit rows, blocks, and a few numbers per row."""
+        return 96e6 + size.rows * (8.0 * size.dims + 96)
+
+
+def _usable(features: Features, rows: np.ndarray, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Those of some rows that can be measured, and their vectors (of length one, for cosine)."""
+    values = np.asarray(features.values)
+    rows = rows[~features.missing.mask[rows]]
+    points = values if len(rows) == len(values) else values[rows]
+    if metric == "euclidean":
+        return rows, points
+    unit = unit_rows(points)
+    return rows[unit.kept], unit.values
+
+
+def _spread(values: np.ndarray, rows: np.ndarray, n: int, empty: float) -> np.ndarray:
+    whole = np.full(n, empty, values.dtype)
+    whole[rows] = values
+    return whole

@@ -1,0 +1,64 @@
+"""The offset window of the data-pruning papers: skip the top of a score, then take the budget."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from curation.core.artifacts import Score, Selection
+from curation.core.dataset import Dataset
+from curation.core.method import Ask, Budget, Selector, Size
+from curation.core.runtime import Runtime
+from curation.selectors._build import End, cut, highest_first, numbers, sorted_rows
+
+
+class Window(Selector):
+    """Skips a share of the rows at the top of a score and picks the ones that follow, in order.
+
+    The hardest rows are often mislabelled or broken; leaving out the first few percent keeps the hard ones that can be
+    learnt. The share skipped is of the eligible rows with a score (round half up), so a larger budget only goes further
+    down. Gains are the scores; the margin of a skipped row is its place before the window's first row.
+    """
+
+    title: ClassVar[str] = "Offset window"
+    weakness: ClassVar[str] = "The right offset differs from pool to pool and is found by trial."
+    source: ClassVar[str] = (
+        "Leaving out the hardest rows: Paul et al. 2021, arXiv 2107.07075; Zheng et al. 2023, arXiv 2210.15809"
+    )
+    nested: ClassVar[bool] = True
+
+    budget: Budget = Field(1000, description="rows to pick: a count, a percentage of the eligible rows, or tokens")
+    skip: float = Field(0.1, ge=0, lt=1, description="share of the rows left out at the top, 0 to 1")
+    keep: End = Field("best", description="which end is the top; best is the end that the score itself calls better")
+    column: str | None = Field(None, description="a named column of the score instead of the score", examples=["extra"])
+
+    def select(self, pool: Dataset, ask: Ask, runtime: Runtime, *, score: Score) -> Selection:
+        """Sort, skip, cut: O(n log n).
+
+        Raises:
+            CurationError: if `keep` is "best" for a score without a better end, or the column is unknown.
+        """
+        values = numbers(score, self.column)
+        rows = np.asarray(ask.eligible, np.int64)
+        order = sorted_rows(rows[np.isfinite(values[rows])], values, highest=highest_first(score, self.keep))
+        begin = min(int(np.floor(self.skip * len(order) + 0.5)), max(len(order) - 1, 0))
+        codes = np.full(len(values), 2)
+        codes[order[:begin]] = 1
+        margin = np.full(len(values), np.nan)
+        margin[order[:begin]] = np.arange(begin, 0, -1)
+        return cut(
+            pool,
+            ask,
+            order[begin:],
+            gains=values[order[begin:]],
+            stages=(f"in the top {self.skip:.3g} that is skipped", "no score"),
+            codes=codes,
+            margin=margin,
+            short_reason=f"the window ends with the last row: {begin:,} rows above it are skipped",
+        )
+
+    def work(self, size: Size) -> float:
+        """Rows."""
+        return float(size.rows + 1)
