@@ -1,1 +1,21 @@
-"""The app."""
+"""The app: page config and navigation, nothing else. Started by `curate app`, which passes every safety option."""
+
+from pathlib import Path
+
+import streamlit as st
+
+ASSETS = Path(__file__).parent / "assets"
+
+st.set_page_config(page_title="Curate", page_icon=str(ASSETS / "icon.svg"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
+st.navigation(
+    [
+        st.Page("pages/start.py", title="Start", icon=":material/rocket_launch:", default=True),
+        st.Page("pages/data.py", title="Data", icon=":material/table_rows:"),
+        st.Page("pages/map.py", title="Map", icon=":material/bubble_chart:"),
+        st.Page("pages/scores.py", title="Scores", icon=":material/bar_chart:"),
+        st.Page("pages/select.py", title="Select", icon=":material/checklist:"),
+        st.Page("pages/export.py", title="Export", icon=":material/ios_share:"),
+        st.Page("pages/jobs.py", title="Jobs", icon=":material/pending_actions:"),
+    ]
+).run()

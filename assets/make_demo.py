@@ -60,7 +60,7 @@ OFF_TOPIC_CHARACTERS = 40  # "Four" could pass as an answer to many questions; a
 EDITED_WORDS = 30  # in shorter rows one changed word already makes a different row
 TWICE_COPIED = 4  # originals with two exact copies, so that groups of three occur
 SIMILARITY = 0.82  # lowest Jaccard similarity, of word triples, of a near-duplicate with its original
-ANSWER_EDITED = 0.6  # share of near-duplicates whose answer is edited as well
+SURFACE_EDITED, QUESTION_EDITED, ANSWER_EDITED = 0.4, 0.7, 0.8  # chance of each kind of edit in a near-duplicate
 OUTPUT = Path(__file__).with_name("demo.json")
 
 
@@ -176,11 +176,13 @@ def near_copies(clean: list[Entry], rng: Random) -> list[Entry]:
 
 
 def edited(row: Row, rng: Random) -> Row:
-    """Return the row with one to three light edits, close to the original but not equal to it."""
+    """Return the row with up to three light edits, close to the original but not equal to it."""
     while True:
         copy = row
-        for edit in rng.sample(faults.QUESTION_EDITS, rng.choice((1, 1, 2))):
-            copy = replace(copy, instruction=edit(copy.instruction, rng))
+        if rng.random() < SURFACE_EDITED:
+            copy = replace(copy, instruction=rng.choice(faults.SURFACE_EDITS)(copy.instruction, rng))
+        if rng.random() < QUESTION_EDITED:
+            copy = replace(copy, instruction=rng.choice(faults.QUESTION_EDITS)(copy.instruction, rng))
         if rng.random() < ANSWER_EDITED:
             copy = replace(copy, output=rng.choice(faults.ANSWER_EDITS)(copy.output, rng))
         if copy != row and similarity(copy, row) >= SIMILARITY:

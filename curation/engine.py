@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import resource
 import sys
 import time
@@ -25,7 +26,7 @@ from curation.workspace import RowStore, Workspace
 
 log = logging.getLogger(__name__)
 
-SEGMENT_SECONDS = 5.0
+SEGMENT_SECONDS = float(os.environ.get("CURATION_SEGMENT_SECONDS", "5"))
 """Row-wise results are published about this often: what a kill can lose."""
 FIRST_SEGMENT_ROWS = 128
 COVER_OPERATIONS = 4e12

@@ -164,7 +164,7 @@ def starting_places(graph: csr_array, features: np.ndarray | None, seed: int) ->
     if not (wide > 1e-12).all():  # all rows alike along an axis
         places, wide = rng.uniform(-SPAN, SPAN, (n, 2)), np.full(2, SPAN)
     places = np.clip(SPAN * places / wide, -1.5 * SPAN, 1.5 * SPAN)
-    # Rounded, because the last digits of a product differ with the number of threads and the descent would amplify them.
+    # Rounded: a product's last digits differ with the number of threads, and the descent would amplify them.
     return (places.round(4) + rng.normal(0.0, 1e-3 * SPAN, (n, 2))).astype(np.float32)
 
 
@@ -178,7 +178,8 @@ def _main_directions(features: np.ndarray, rng: np.random.Generator) -> np.ndarr
     found = np.linalg.eigh(centred.T @ centred)[1][:, ::-1][:, :2]  # [d, min(d, 2)]
     directions[:, : found.shape[1]] = found
     directions *= np.where(directions[np.abs(directions).argmax(axis=0), [0, 1]] < 0, -1.0, 1.0)
-    return features @ directions.astype(np.float32) - centre @ directions
+    blocks = (features[i : i + PCA_ROWS].astype(np.float64) - centre for i in range(0, n, PCA_ROWS))
+    return np.concatenate([block @ directions for block in blocks])
 
 
 @lru_cache

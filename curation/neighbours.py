@@ -15,7 +15,7 @@ from curation.core.runtime import Runtime
 from curation.linalg.distances import Metric, squared_norms
 from curation.linalg.knn import EXACT_UP_TO, nearest_neighbours
 
-NO_DIRECTION = "its features have length zero or are not finite"
+NO_DIRECTION = "its vector has no direction"
 
 
 class Neighbourhood(Method):

@@ -441,7 +441,7 @@ class _Planner:
             self._key(given["on"])
             name = given["on"][1:]
             if self.kinds[name] is not None:
-                raise RecipeError(f"'on' wants a Dataset, {given['on']} is {self.kinds[name]}")
+                raise RecipeError(f"'on' wants a Dataset, {given['on']} is not")
             named = {name: self.dataset_of[name], **named}
         if not named:
             inputs = [n for n, kind in self.kinds.items() if kind is None and n in self.dataset_of]

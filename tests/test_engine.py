@@ -107,7 +107,7 @@ def test_half_written_result_is_invisible(workspace):
         (("top.score=$short",), "wants Score"),
         (("top.within=$top",), "circle"),
         (("length.use=scorer/lenght",), "scorer/length"),
-        (("length.on=$short",), "Dataset"),
+        (("top.on=$length",), "Dataset"),
     ],
 )
 def test_mistakes_are_told_before_anything_runs(workspace, settings, words):

@@ -45,11 +45,16 @@ def _bill(rng: Random, turn: int) -> Row:
     asks = (
         f"{name} buys {count} {goods} at ${price} each and one {other} for ${extra}. How much is the bill?",
         f"{count} {goods} cost ${price} apiece and a {other} costs ${extra}. What does everything cost together?",
-        f"At a market stall {name} takes {count} {goods} (${price} each) plus a {other} (${extra}). Work out the total.",
+        (
+            f"At a market stall {name} takes {count} {goods} (${price} each) plus a {other} (${extra}). Work out the "
+            "total."
+        ),
     )
     first = count * price
     work = f"{count} × {price} = {first} and {first} + {extra} = {{x}}, so ${{x}}."
-    return _row(rng, pick(asks, turn), first + extra, work, "${x}", f"The {goods} cost ${first}. All in all it is ${{x}}.")
+    return _row(
+        rng, pick(asks, turn), first + extra, work, "${x}", f"The {goods} cost ${first}. All in all it is ${{x}}."
+    )
 
 
 def _change(rng: Random, turn: int) -> Row:
@@ -156,7 +161,10 @@ def _fence(rng: Random, turn: int) -> Row:
     asks = (
         f"A vegetable plot is {long} m long and {wide} m wide. How many metres of fence go around it?",
         f"Find the perimeter of a rectangle with sides of {long} m and {wide} m.",
-        f"{rng.choice(NAMES)} walks once around a pool of {long} m by {wide} m, close to the edge. How many metres is that?",
+        (
+            f"{rng.choice(NAMES)} walks once around a pool of {long} m by {wide} m, close to the edge. How many "
+            "metres is that?"
+        ),
     )
     work = f"Length plus width is {long} + {wide} = {long + wide}, and twice that gives {{x}}."
     return _row(rng, pick(asks, turn), 2 * (long + wide), work, "{x} m", f"2 × {long} plus 2 × {wide} makes {{x}}.")
@@ -192,7 +200,10 @@ def _ages(rng: Random, turn: int) -> Row:
     asks = (
         f"{older} is {TIMES[times]} as old as {younger}. Together they are {total} years old. How old is {younger}?",
         f"{older}'s age is {TIMES[times]} that of {younger}, and their ages add up to {total}. Find {younger}'s age.",
-        f"An oak is {TIMES[times]} as old as a birch beside it. The two are {total} years old in sum. How old is the birch?",
+        (
+            f"An oak is {TIMES[times]} as old as a birch beside it. The two are {total} years old in sum. How old is "
+            "the birch?"
+        ),
     )
     work = (
         f"Call the smaller age y. Then the other is {times}y, and together they are {times + 1}y = {total}.\n"
@@ -206,10 +217,18 @@ def _ratio(rng: Random, turn: int) -> Row:
     total = (blue + white) * part
     asks = (
         f"Blue and white paint are mixed in the ratio {blue}:{white} to make {total} litres. How much blue is needed?",
-        f"Sand and gravel stand in the ratio {blue}:{white}. How many kilograms of sand are in {total} kg of the mixture?",
-        f"Two friends split a prize in the ratio {blue}:{white}. The prize is {total} euros. What is the smaller share?",
+        (
+            f"Sand and gravel stand in the ratio {blue}:{white}. How many kilograms of sand are in {total} kg of the "
+            "mixture?"
+        ),
+        (
+            f"Two friends split a prize in the ratio {blue}:{white}. The prize is {total} euros. What is the smaller "
+            "share?"
+        ),
     )
-    work = f"There are {blue + white} parts of {part} each. The smaller side has {blue} of them: {blue} × {part} = {{x}}."
+    work = (
+        f"There are {blue + white} parts of {part} each. The smaller side has {blue} of them: {blue} × {part} = {{x}}."
+    )
     return _row(rng, pick(asks, turn), blue * part, work, "{x}")
 
 
@@ -297,14 +316,22 @@ def _buses(rng: Random, turn: int) -> Row:
     asks = (
         f"{people} guests travel to a wedding in coaches with {seats} seats. How many coaches must be ordered?",
         f"How many boxes do I need to pack {people} oranges if a box takes {seats}?",
-        f"A school of {people} pupils eats in shifts, because the canteen seats {seats}. What is the least number of shifts?",
+        (
+            f"A school of {people} pupils eats in shifts, because the canteen seats {seats}. What is the least number "
+            "of shifts?"
+        ),
     )
     work = f"{needed - 1} would be enough for only {(needed - 1) * seats}, so the answer is {{x}}."
     return _row(rng, pick(asks, turn), needed, work, "{x}", wrong=str(needed - 1))
 
 
 def _saving(rng: Random, turn: int) -> Row:
-    name, has, weekly, weeks = rng.choice(NAMES), rng.randint(2, 9) * 10, rng.choice((8, 12, 15, 20)), rng.randint(5, 16)
+    name, has, weekly, weeks = (
+        rng.choice(NAMES),
+        rng.randint(2, 9) * 10,
+        rng.choice((8, 12, 15, 20)),
+        rng.randint(5, 16),
+    )
     goal = has + weekly * weeks
     asks = (
         f"{name} has ${has}, saves ${weekly} a week and wants a keyboard for ${goal}. How many weeks will it take?",
@@ -318,9 +345,15 @@ def _saving(rng: Random, turn: int) -> Row:
 def _trams(rng: Random, turn: int) -> Row:
     first, second = rng.choice(((6, 8), (8, 12), (9, 12), (10, 15), (12, 18), (6, 10)))
     asks = (
-        f"Two trams leave together; one runs every {first} minutes and one every {second}. When do they meet here again?",
+        (
+            f"Two trams leave together; one runs every {first} minutes and one every {second}. When do they meet here "
+            "again?"
+        ),
         f"What is the least common multiple of {first} and {second}?",
-        f"One lamp flashes every {first} seconds, another every {second}. They flash at once now; in how many seconds again?",
+        (
+            f"One lamp flashes every {first} seconds, another every {second}. They flash at once now; in how many "
+            "seconds again?"
+        ),
     )
     work = f"Count up the multiples of {second} until one is divisible by {first}: that is {{x}}."
     return _row(rng, pick(asks, turn), math.lcm(first, second), work, "{x}")
@@ -331,7 +364,10 @@ def _marbles(rng: Random, turn: int) -> Row:
     asks = (
         f"A bag holds {red} red and {green} green marbles. Give the chance of drawing a red one in lowest terms.",
         f"{red} tickets win and {green} lose. What is the probability that a ticket wins, as a simplified fraction?",
-        f"With {red} left and {green} right socks in a drawer, how likely is a left sock? Answer with a reduced fraction.",
+        (
+            f"With {red} left and {green} right socks in a drawer, how likely is a left sock? Answer with a reduced "
+            "fraction."
+        ),
     )
     right, wrong = (str(Fraction(some, red + green)) for some in (red, red + 1))
     work = f"There are {red} good cases out of {red + green}, so the probability is {{x}}."
@@ -342,7 +378,10 @@ def _library(rng: Random, turn: int) -> Row:
     start, gone, boxes, each = rng.randint(200, 900), rng.randint(20, 90), rng.randint(3, 8), rng.choice((12, 15, 24))
     asks = (
         f"A library owns {start} books, gives away {gone} and buys {boxes} boxes of {each}. How many books has it now?",
-        f"A baker starts with {start} rolls, sells {gone} and bakes {boxes} more trays of {each}. How many rolls are there?",
+        (
+            f"A baker starts with {start} rolls, sells {gone} and bakes {boxes} more trays of {each}. How many rolls "
+            "are there?"
+        ),
         f"From {start} stamps I sell {gone}, then I add {boxes} sheets with {each} stamps each. Count my stamps.",
     )
     kept, more = start - gone, boxes * each

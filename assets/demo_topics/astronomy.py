@@ -2,7 +2,7 @@
 
 from random import Random
 
-from demo_topics.rows import Row, pick, read_prose
+from demo_topics.rows import Row, pick, read_prose, swapped
 
 EARTH_DIAMETER_KM = 12_756
 LIGHT_MINUTES_PER_AU = 8.317  # 149.6 million km at 299,792 km/s
@@ -167,22 +167,15 @@ def rows(rng: Random) -> list[Row]:
         output = pick((f"About {year}.", f"{year}"), index // 2)
         wrong = PLANETS[(index + 3) % len(PLANETS)][3]
         made.append(Row(pick(ASK_YEAR, index).format(planet), output, false=output.replace(year, wrong)))
-        if planet != "Earth" and index % 2 == 0 or planet in ("Mars", "Neptune"):
+        if planet not in ("Earth", "Mercury"):
             made.append(_light(planet, distance, index))
     for index, (name, star, figure) in enumerate(CONSTELLATIONS):
         output = pick((star, f"{star} is in {name}, which shows {figure}.", f"{star}."), index)
         wrong = CONSTELLATIONS[(index + 4) % len(CONSTELLATIONS)]
-        false = (
-            output.replace(name, wrong[0]).replace(figure, wrong[2])
-            if index % 3 == 1
-            else output.replace(star, wrong[1])
-        )
-        made.append(Row(pick(ASK_STAR, index).format(name, star), output, false=false))
+        pairs = ((name, wrong[0]), (figure, wrong[2])) if index % 3 == 1 else ((star, wrong[1]),)
+        made.append(Row(pick(ASK_STAR, index).format(name, star), output, false=swapped(output, pairs)))
     for index, (mission, launched, deed) in enumerate(MISSIONS):
-        subject = mission[0].upper() + mission[1:]
-        output = pick(
-            (f"It {deed}.", str(launched), f"Launched in {launched}, {subject.replace('The', 'the')} {deed}."), index
-        )
+        output = pick((f"It {deed}.", str(launched), f"Launched in {launched}, {mission} {deed}."), index)
         false = output.replace(str(launched), str(launched - 15)) if str(launched) in output else ""
         made.append(Row(pick(ASK_MISSION, index).format(mission), output, false=false))
     for colour, kelvin, star in STARS:
@@ -198,12 +191,10 @@ def _light(planet: str, distance: float, index: int) -> Row:
     asks = (
         f"How many minutes does sunlight need to reach {planet}?",
         f"{planet} is on average {distance} AU from the Sun. How long does light take to get there?",
+        f"If the Sun went out, after how many minutes would an observer on {planet} notice?",
     )
-    style = pick(
-        ("About {} minutes.", f"Light needs 8.3 minutes for one AU, so it takes about {{}} minutes for {distance}."),
-        index // 2,
-    )
-    return Row(pick(asks, index // 2), style.format(minutes), false=style.format(minutes * 3))
+    style = pick(("About {} minutes.", f"8.3 minutes for each of {distance} AU makes about {{}} minutes."), index)
+    return Row(pick(asks, index), style.format(minutes), false=style.format(minutes * 3))
 
 
 def _weight(rng: Random, index: int) -> Row:

@@ -195,7 +195,13 @@ def _conversions(rng: Random) -> list[Row]:
     for index, fahrenheit in enumerate(OVENS):
         celsius = round((fahrenheit - 32) * 5 / 9)
         ask = pick(
-            ("My oven shows Celsius. The recipe says {0} °F.", "Convert an oven setting of {0} °F to °C."), index
+            (
+                "My oven shows Celsius. The recipe says {0} °F.",
+                "Convert an oven setting of {0} °F to °C.",
+                "What is {0} °F on a European oven?",
+                "Preheat to {0} °F: how hot is that in Celsius?",
+            ),
+            index,
         )
         output = f"({fahrenheit} - 32) × 5/9 is about {celsius} °C; set the dial to {round(celsius, -1)}."
         made.append(Row(ask.format(fahrenheit), output))

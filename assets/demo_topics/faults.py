@@ -1,49 +1,10 @@
-"""What is planted into the demo dataset: boilerplate answers, empty answers, and the edits that make near-duplicates."""
+"""What is planted into the demo dataset: boilerplate and empty answers, and the edits of near-duplicates."""
 
 import re
+from pathlib import Path
 from random import Random
 
-BOILERPLATE = (
-    "I'm sorry, but I can't help with that.",
-    "As an AI language model, I don't have personal experience with {topic}, so I cannot answer this question.",
-    "I'm sorry, but as an AI language model I am unable to provide this information.",
-    "Sorry, I cannot assist with that request.",
-    "As an AI, I do not have access to real-time information. Please consult a qualified professional.",
-    "I apologize for the confusion, but I'm not able to answer this. Is there anything else I can help you with?",
-    "Unfortunately, I cannot fulfil this request.",
-    "As a large language model, I am not able to form opinions about {topic}.",
-    "Great question! There are many factors to consider when it comes to {topic}. It is important to weigh the pros and "
-    "cons, because every situation is unique. Ultimately, it depends on your individual needs and preferences.",
-    "I'm sorry, I don't have enough information to answer that. Could you please provide more context?",
-    "Certainly! I'd be happy to help you with {topic}. Please let me know how I can assist you today!",
-    "As an AI language model, I cannot browse the internet, so my knowledge of {topic} may be out of date. I recommend "
-    "that you check a reliable source.",
-    "It is important to note that {topic} is a complex and multifaceted subject. In today's fast-paced world, it plays a "
-    "crucial role in our lives. In conclusion, it is essential to keep an open mind and do your own research.",
-    "I'm not able to help with this, but I hope you find what you are looking for!",
-    "My knowledge was last updated in September 2021, and therefore I cannot say anything definitive about this.",
-    "I cannot provide advice on {topic}. Please speak to an expert.",
-    "Thank you for your question! As an AI assistant, my goal is to be helpful, harmless and honest. Unfortunately, this "
-    "question is beyond my capabilities.",
-    "I'm sorry, but I cannot comply with this request, as it may go against my guidelines.",
-    "Here is the answer to your question about {topic}. I hope this helps! Let me know if you have any other questions.",
-    "As an AI language model, I don't have feelings or personal preferences. However, many people find {topic} "
-    "interesting. There is no one-size-fits-all answer.",
-    "I do not have the ability to do that. If you have any further questions, feel free to ask.",
-    "Sure! Here's a comprehensive, step-by-step guide that will help you unlock the full potential of {topic}. Let's dive "
-    "in! First, set clear goals. Next, stay consistent. Finally, never stop learning.",
-    "Unfortunately, as an AI I can't verify facts about {topic}, so I would rather not answer.",
-    "I apologize, but I cannot generate a response to this prompt.",
-    "It depends. There are advantages and disadvantages, and what works for one person may not work for another. It is "
-    "always a good idea to consult a professional before making any decisions.",
-    "I'm just a language model, so I can't help you with that.",
-    "As an AI language model, I must remind you that information about {topic} should be used responsibly and ethically.",
-    "I'm afraid I can't answer that. My training data does not include the necessary information.",
-    "Absolutely! {Topic} is a fascinating topic with a rich history and endless possibilities. Whether you are a beginner "
-    "or an expert, there is always something new to discover. Remember, the journey is just as important as the "
-    "destination!",
-    "I'm sorry for any inconvenience, but I am unable to process your request at this time. Please try again later.",
-)
+BOILERPLATE = Path(__file__).with_name("boilerplate.txt").read_text(encoding="utf-8").splitlines()
 
 EMPTY = ("", "", " ", "\n", "   ", "\t", "\n\n")
 
@@ -99,5 +60,11 @@ def typo(text: str, rng: Random) -> str:
     return text[: start + 2] + text[start + 3] + text[start + 2] + text[start + 4 :]
 
 
-QUESTION_EDITS = (synonym, first_lower, shout, end_mark, lose_comma, typo)
-ANSWER_EDITS = (synonym, synonym, lose_comma, end_mark, typo)
+def polite(text: str, rng: Random) -> str:
+    """Return the text with a word of thanks after it, or a greeting before it."""
+    return text + " Thanks!" if rng.random() < 0.5 else "Hi! " + text
+
+
+SURFACE_EDITS = (first_lower, shout, end_mark, lose_comma)  # of the question; most comparisons do not even see them
+QUESTION_EDITS = (synonym, synonym, polite, typo)
+ANSWER_EDITS = (synonym, synonym, typo, lose_comma, end_mark)

@@ -160,7 +160,8 @@ def rows(rng: Random) -> list[Row]:
         made.append(Row(pick(ASK_AID, index).format(accident), output))
     for index, (goal, cue, action, reward) in enumerate(HABITS):
         made.append(Row(pick(ASK_HABIT, index).format(goal), _habit(index, cue, action, reward)))
-    made += [_mass_index(rng, index) for index in range(5)] + [_pulse(rng, index) for index in range(6)]
+    made += [_mass_index(rng, index) for index in range(5)]
+    made += [kind(rng, index) for kind in (_pulse, _maximum) for index in range(3)]
     return made
 
 
@@ -194,13 +195,22 @@ def _mass_index(rng: Random, index: int) -> Row:
 
 
 def _pulse(rng: Random, index: int) -> Row:
-    if index % 2:
-        age = rng.randint(20, 69)
-        ask = f"Estimate the maximum heart rate of a {age}-year-old with the rule 220 minus age."
-        return Row(
-            ask, f"220 - {age} = {220 - age} beats per minute", false=f"220 - {age} = {230 - age} beats per minute"
-        )
     beats = rng.randint(13, 24)
-    ask = f"I counted {beats} heartbeats in 15 seconds. What is my pulse?"
-    style = pick(("{} beats per minute.", f"Multiply by four: {beats} × 4 = {{}} beats per minute."), index // 2)
-    return Row(ask, style.format(beats * 4), false=style.format(beats * 3))
+    asks = (
+        f"I counted {beats} heartbeats in 15 seconds. What is my pulse?",
+        f"{beats} beats in a quarter of a minute: how many are that per minute?",
+        f"The nurse feels {beats} beats within 15 seconds. Which heart rate does she write down?",
+    )
+    style = pick(("{} beats per minute.", f"Multiply by four: {beats} × 4 = {{}} beats per minute."), index)
+    return Row(asks[index], style.format(beats * 4), false=style.format(beats * 3))
+
+
+def _maximum(rng: Random, index: int) -> Row:
+    age = rng.randint(20, 69)
+    asks = (
+        f"Estimate the maximum heart rate of a {age}-year-old with the rule 220 minus age.",
+        f"I am {age}. By the usual rule of thumb, how fast can my heart beat at most?",
+        f"What is the estimated maximum pulse at the age of {age}?",
+    )
+    output = f"220 - {age} = {{}} beats per minute"
+    return Row(asks[index], output.format(220 - age), false=output.format(230 - age))

@@ -178,9 +178,11 @@ def rows(rng: Random) -> list[Row]:
         made.append(Row(pick(ASK_YEAR, index).format(event), output, false=output.replace(_year(year), wrong)))
     for index, (person, born, died, deed) in enumerate(PEOPLE):
         dates = f" ({born} to {died})" if born else ""
-        made.append(Row(pick(ASK_PERSON, index).format(person), f"{person}{dates} was {deed}."))
         if index % 2:
-            made.append(Row("Name the person described.", person, f"This was {deed}."))
+            ask = pick(("Name the person described.", "Who is meant?"), index // 2)
+            made.append(Row(ask, person, f"This was {deed}.", pick(PEOPLE, index + 4)[0]))
+        else:
+            made.append(Row(pick(ASK_PERSON, index // 2).format(person), f"{person}{dates} was {deed}."))
     made += (
         [_order(rng) for _ in range(5)]
         + [_gap(rng, index) for index in range(6)]

@@ -128,14 +128,15 @@ def rows(rng: Random) -> list[Row]:
                 false=wrong,
             )
         )
-    made += [problem(rng) for problem in PROBLEMS for _ in range(2)]
+    made += [problem(rng, turn) for problem in PROBLEMS for turn in range(2)]
     return made
 
 
 def _verdict(truth: bool, index: int) -> str:
-    return pick((("True.", "False."), ("Yes, it is right.", "No, it is wrong."), ("Correct.", "Incorrect.")), index)[
-        not truth
-    ]
+    true_false = pick(
+        (("True.", "False."), ("Yes, it is right.", "No, it is wrong."), ("Correct.", "Incorrect.")), index
+    )
+    return true_false[0 if truth else 1]
 
 
 def _formula(index: int, formula: str, law: str, symbols: str) -> Row:
@@ -145,71 +146,103 @@ def _formula(index: int, formula: str, law: str, symbols: str) -> Row:
 
 
 def _problem(ask: str, formula: str, right: float, unit: str, slip: float) -> Row:
-    """Make a row whose answer shows the formula; the false answer is off by the factor `slip`."""
+    # The answer shows the way to the result; the false one is off by the factor `slip`.
     right_text, wrong_text = (f"{value:,.10g} {unit}" for value in (right, right * slip))
     return Row(ask, f"{formula} = {right_text}", false=f"{formula} = {wrong_text}")
 
 
-def _force(rng: Random) -> Row:
+def _force(rng: Random, turn: int) -> Row:
     mass, acceleration = rng.randint(2, 40), rng.randint(2, 9)
-    ask = f"What net force gives a mass of {mass} kg an acceleration of {acceleration} m/s²?"
-    return _problem(ask, f"F = m·a = {mass} kg × {acceleration} m/s²", mass * acceleration, "N", 2)
+    asks = (
+        f"What net force gives a mass of {mass} kg an acceleration of {acceleration} m/s²?",
+        f"A sledge of {mass} kg speeds up by {acceleration} m/s every second. How strong is the resulting pull on it?",
+    )
+    return _problem(asks[turn], f"F = m·a = {mass} kg × {acceleration} m/s²", mass * acceleration, "N", 2)
 
 
-def _kinetic(rng: Random) -> Row:
+def _kinetic(rng: Random, turn: int) -> Row:
     mass, speed = rng.randint(1, 30) * 2, rng.randint(3, 15)
-    ask = f"Calculate the kinetic energy of a {mass} kg cart that rolls at {speed} m/s."
-    return _problem(ask, f"½·m·v² = ½ × {mass} × {speed}²", mass * speed**2 / 2, "J", 2)
+    asks = (
+        f"Calculate the kinetic energy of a {mass} kg cart that rolls at {speed} m/s.",
+        f"How many joules of energy of motion has a dog of {mass} kg running at {speed} m/s?",
+    )
+    return _problem(asks[turn], f"½·m·v² = ½ × {mass} × {speed}²", mass * speed**2 / 2, "J", 2)
 
 
-def _potential(rng: Random) -> Row:
+def _potential(rng: Random, turn: int) -> Row:
     mass, height = rng.randint(3, 60), rng.randint(2, 30)
-    ask = f"A crate of {mass} kg is lifted {height} m. How much potential energy does it gain if g is taken as 10 m/s²?"
-    return _problem(ask, f"m·g·h = {mass} × 10 × {height}", mass * 10 * height, "J", 0.5)
+    asks = (
+        f"A crate of {mass} kg is lifted {height} m. How much potential energy does it gain if g is taken as 10 m/s²?",
+        f"Find the work needed to carry {mass} kg of bricks up {height} m. Use g = 10 m/s².",
+    )
+    return _problem(asks[turn], f"m·g·h = {mass} × 10 × {height}", mass * 10 * height, "J", 0.5)
 
 
-def _ohm(rng: Random) -> Row:
+def _ohm(rng: Random, turn: int) -> Row:
     current, resistance = rng.randint(2, 9), rng.randint(3, 25)
-    ask = f"A resistor of {resistance} Ω is connected to {current * resistance} V. Which current flows through it?"
-    return _problem(ask, f"I = U/R = {current * resistance} V ÷ {resistance} Ω", current, "A", 3)
+    volts = current * resistance
+    asks = (
+        f"A resistor of {resistance} Ω is connected to {volts} V. Which current flows through it?",
+        f"Use Ohm's law: voltage {volts} V, resistance {resistance} Ω, current?",
+    )
+    return _problem(asks[turn], f"I = U/R = {volts} V ÷ {resistance} Ω", current, "A", 3)
 
 
-def _power(rng: Random) -> Row:
+def _power(rng: Random, turn: int) -> Row:
     current, hours = rng.randint(2, 9), rng.randint(2, 6)
-    ask = f"A heater draws {current} A at 230 V. How much energy does it use in {hours} hours, in kilowatt-hours?"
-    formula = f"230 V × {current} A = {230 * current} W, and {230 * current} W × {hours} h"
-    return _problem(ask, formula, 230 * current * hours / 1000, "kWh", 10)
+    asks = (
+        f"A heater draws {current} A at 230 V. How much energy does it use in {hours} hours, in kilowatt-hours?",
+        f"My kiln takes {current} A from the 230 V mains and fires for {hours} hours. How many kWh is that?",
+    )
+    formula = f"230 V × {current} A = {230 * current:,} W, and {230 * current:,} W × {hours} h"
+    return _problem(asks[turn], formula, 230 * current * hours / 1000, "kWh", 10)
 
 
-def _density(rng: Random) -> Row:
+def _density(rng: Random, turn: int) -> Row:
     volume, density = rng.randint(2, 20), rng.choice((2.7, 7.9, 8.9, 11.3, 19.3))
     mass = f"{volume * density:.10g}"
-    ask = f"A metal block with a volume of {volume} cm³ has a mass of {mass} g. Find its density."
-    return _problem(ask, f"Density is mass per volume: {mass} g ÷ {volume} cm³", density, "g/cm³", 2)
+    asks = (
+        f"A metal block with a volume of {volume} cm³ has a mass of {mass} g. Find its density.",
+        f"{mass} g of a metal take up {volume} cm³. What is its density in g/cm³?",
+    )
+    return _problem(asks[turn], f"Density is mass per volume: {mass} g ÷ {volume} cm³", density, "g/cm³", 2)
 
 
-def _wave(rng: Random) -> Row:
+def _wave(rng: Random, turn: int) -> Row:
     frequency = rng.choice((170, 340, 680, 850))
-    ask = f"Sound travels at 340 m/s. What is the wavelength of a tone of {frequency} Hz?"
-    return _problem(ask, f"λ = v/f = 340 m/s ÷ {frequency} Hz", 340 / frequency, "m", 4)
+    asks = (
+        f"Sound travels at 340 m/s. What is the wavelength of a tone of {frequency} Hz?",
+        f"How long is one wave of a {frequency} Hz tone in air, where sound moves at 340 m/s?",
+    )
+    return _problem(asks[turn], f"λ = v/f = 340 m/s ÷ {frequency} Hz", 340 / frequency, "m", 4)
 
 
-def _pressure(rng: Random) -> Row:
+def _pressure(rng: Random, turn: int) -> Row:
     weight, area = rng.randint(10, 90) * 20, rng.choice((2, 4, 5))
-    ask = f"A box weighing {weight} N stands on a base of {area} m². What pressure does it exert?"
-    return _problem(ask, f"p = F/A = {weight} N ÷ {area} m²", weight / area, "Pa", area)
+    asks = (
+        f"A box weighing {weight} N stands on a base of {area} m². What pressure does it exert?",
+        f"A force of {weight} N is spread evenly over {area} m². Find the pressure in pascals.",
+    )
+    return _problem(asks[turn], f"p = F/A = {weight} N ÷ {area} m²", weight / area, "Pa", area)
 
 
-def _speed(rng: Random) -> Row:
+def _speed(rng: Random, turn: int) -> Row:
     speed = rng.randint(2, 12) * 18
-    ask = f"Convert {speed} km/h to metres per second."
-    return _problem(ask, f"{speed} ÷ 3.6", speed * 10 / 36, "m/s", 3.6)
+    asks = (f"Convert {speed} km/h to metres per second.", f"How many m/s are {speed} km/h?")
+    return _problem(asks[turn], f"{speed} ÷ 3.6", speed * 10 / 36, "m/s", 3.6)
 
 
-def _halves(rng: Random) -> Row:
+def _halves(rng: Random, turn: int) -> Row:
     years, halvings, start = rng.choice((5, 8, 12, 30)), rng.randint(2, 4), rng.choice((80, 160, 320))
-    ask = f"A substance has a half-life of {years} years. How much of {start} g is left after {years * halvings} years?"
-    return _problem(ask, f"{halvings} half-lives pass, and {start} g ÷ 2^{halvings}", start / 2**halvings, "g", 2)
+    asks = (
+        f"A substance has a half-life of {years} years. How much of {start} g is left after {years * halvings} years?",
+        (
+            f"We begin with {start} g of an isotope that halves every {years} years. What remains {years * halvings} "
+            "years on?"
+        ),
+    )
+    formula = f"{halvings} half-lives pass, and {start} g ÷ 2^{halvings}"
+    return _problem(asks[turn], formula, start / 2**halvings, "g", 2)
 
 
 PROBLEMS = (_force, _kinetic, _potential, _ohm, _power, _density, _wave, _pressure, _speed, _halves)

@@ -309,7 +309,7 @@ class Labels(Artifact):
             dataset=dataset,
             codes=self.codes[rows],
             missing=self.missing.take(rows),
-            columns={k: v[rows] for k, v in self.columns.items()},
+            columns={k: _renumber(v, rows) if k == "of" else v[rows] for k, v in self.columns.items()},
         )
 
     def scatter(self, rows: np.ndarray, n: int, dataset: str, outside: str) -> Self:
@@ -318,8 +318,19 @@ class Labels(Artifact):
             dataset=dataset,
             codes=_spread(np.asarray(self.codes), rows, n, NO_ROW),
             missing=self.missing.scatter(rows, n, outside),
-            columns={k: _spread(np.asarray(v), rows, n, _empty_of(v)) for k, v in self.columns.items()},
+            columns={
+                k: _spread(np.where(v >= 0, rows[v], NO_ROW) if k == "of" else np.asarray(v), rows, n, _empty_of(v))
+                for k, v in self.columns.items()
+            },
         )
+
+
+def _renumber(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Row indices `[n]` of a whole as those of the subset `rows` of it; rows that are gone become NO_ROW."""
+    position = np.full(len(values), NO_ROW, values.dtype)
+    position[rows] = np.arange(len(rows))
+    kept = values[rows]
+    return np.where(kept >= 0, position[kept], NO_ROW)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,24 @@ def all_unit_rows(points: np.ndarray) -> np.ndarray:
     return unit.values
 
 
+def measurable_rows(points: np.ndarray, rows: np.ndarray, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Those of some rows that can be measured, and their vectors as the Euclidean distance of this package needs them.
+
+    Args:
+        points: `[n, d]`, finite at `rows`.
+        rows: int64 `[m]`, increasing.
+        metric: For "cosine" rows without a direction are left out, and the vectors are unit rows.
+
+    Returns:
+        int64 `[kept]`, and `[kept, d]` in the same order.
+    """
+    some = points if len(rows) == len(points) else points[rows]
+    if metric == "euclidean":
+        return rows, some
+    unit = unit_rows(some)
+    return rows[unit.kept], unit.values
+
+
 def finite_points(points: np.ndarray) -> np.ndarray:
     """Checks the rows once and returns them C-contiguous in the precision that products will use.
 

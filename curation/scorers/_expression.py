@@ -181,7 +181,7 @@ NOT_ALLOWED: dict[type[ast.AST], str] = {
     ast.Attribute: "a dot goes between a score and its column only",
     ast.BoolOp: "'and' and 'or' are not allowed: write test * test, max(test, test)",
     ast.Call: "only the known functions can be called, with plain arguments",
-    ast.Compare: "one comparison at a time: (a < b) * (b < c)",
+    ast.Compare: "only < > <= >= == != are allowed, one at a time: (a < b) * (b < c)",
     ast.IfExp: "'if' is not allowed: write where(test, yes, no)",
     ast.List: "a list of values is not allowed",
     ast.Subscript: "square brackets are not allowed",

@@ -102,12 +102,12 @@ def marked_share(text: str, found: Iterable[str]) -> float:
 
 
 class Boilerplate(Scorer):
-    """Marks responses that refuse ("I'm sorry, but I can't") or hold boilerplate ("As an AI language model", "<nooutput>").
+    """Marks responses that refuse ("I'm sorry, but I can't") or hold set phrases ("As an AI language model").
 
     The score is the share of the response's sentences that hold a marked phrase; 0 = none, the usual case. Columns:
     `refusal` and `boilerplate` (0 or 1), and `phrase`, the first phrase found, as an index into `info["phrases"]`, -1
-    for none. Phrases of twelve languages are known, English and Chinese best. Case, width of letters, kind of apostrophe
-    and spacing do not matter.
+    for none. Phrases of twelve languages are known, English and Chinese best. Case, width of letters, kind of
+    apostrophe and spacing do not matter.
     """
 
     title: ClassVar[str] = "Refusals and boilerplate"

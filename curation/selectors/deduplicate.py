@@ -13,6 +13,7 @@ from curation.core.errors import CurationError
 from curation.core.method import Ask, Selector
 from curation.core.runtime import Runtime
 from curation.linalg.groups import Links
+from curation.selectors._build import selection
 
 
 def keep_one(links: Links, eligible: np.ndarray, preference: np.ndarray | None = None) -> np.ndarray:
@@ -39,10 +40,10 @@ class Deduplicate(Selector):
     """One row of every group that a duplicates labeller found; all rows without a duplicate stay.
 
     By default the lowest row of a group stays; with a `score` the best one (the highest where the score has no better
-    end), rows without a score last. Every row left out
-    names the row that stands for it, at the distance 1 − similarity, where the similarity is that of the weakest link
-    between the two: the highest threshold at which they are still one group. Its `margin` is how far that is above the
-    threshold. `gains` counts the rows that a kept row stands for.
+    end), rows without a score last. Every row left out names the row that stands for it, at the distance
+    1 − similarity, where the similarity is that of the weakest link between the two: the highest threshold at which
+    they are still one group. Its `margin` is how far that is above the threshold. `gains` counts the rows that a kept
+    row stands for.
     """
 
     title: ClassVar[str] = "Remove duplicates"
@@ -50,26 +51,26 @@ class Deduplicate(Selector):
         "Groups are chains: their ends may differ more than the threshold says; look at the weakest."
     )
     source: ClassVar[str] = "The project's own; groups by single linkage"
-    eligible_ports: ClassVar[tuple[str, ...]] = ("labels",)
+    eligible_ports: ClassVar[tuple[str, ...]] = ("duplicates",)
 
     min_similarity: float = Field(
         0.0, ge=0, le=1, description="raise the labeller's own threshold; below that, all its links count"
     )
 
     def select(
-        self, pool: Dataset, ask: Ask, runtime: Runtime, *, labels: Labels, score: Score | None = None
+        self, pool: Dataset, ask: Ask, runtime: Runtime, *, duplicates: Labels, score: Score | None = None
     ) -> Selection:
         """Select among the eligible rows, in the order of the dataset.
 
         Raises:
             CurationError: if the labels do not come from a duplicates labeller.
         """
-        if "of" not in labels.columns or "similarity" not in labels.columns:
+        if "of" not in duplicates.columns or "similarity" not in duplicates.columns:
             raise CurationError(
                 "these labels do not say which row duplicates which",
                 "use a step with labeller/exact-duplicates, near-duplicates or semantic-duplicates",
             )
-        links = Links(np.asarray(labels.columns["of"]), np.asarray(labels.columns["similarity"]))
+        links = Links(np.asarray(duplicates.columns["of"]), np.asarray(duplicates.columns["similarity"]))
         links = links.cut(self.min_similarity)
         kept = keep_one(links, ask.eligible, None if score is None else _preference(score))
         by, similarity = links.weakest(kept)
@@ -77,15 +78,14 @@ class Deduplicate(Selector):
         out[ask.eligible] = True
         out[kept] = False
         by, similarity = np.where(out, by, NO_ROW), np.where(out, similarity, np.nan)
-        threshold = max(self.min_similarity, float(labels.info.get("min_similarity", 1.0)))
-        return Selection(
-            pool.fingerprint,
-            len(pool),
+        threshold = max(self.min_similarity, float(duplicates.info.get("min_similarity", 0.0)))
+        return selection(
+            pool,
+            ask,
             kept,
-            gains=np.bincount(by[out], minlength=len(pool))[kept].astype(np.float64),
-            stage=out.astype(np.int16),
-            stages=(str(labels.info.get("relation", "duplicate")),),
+            stages=(str(duplicates.info.get("relation", "duplicate")),),
             margin=similarity - threshold,
+            gains=np.bincount(by[out], minlength=len(pool))[kept].astype(np.float64),
             covered_by=by,
             distance=1 - similarity,
             info={"removed": int(out.sum()), "groups": len(np.unique(by[out]))},

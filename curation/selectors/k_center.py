@@ -13,7 +13,7 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Selector, Size
 from curation.core.runtime import Runtime
-from curation.linalg.distances import Metric, pair_squared_distances, unit_rows
+from curation.linalg.distances import Metric, measurable_rows, pair_squared_distances
 from curation.linalg.nearest import NearestCentres
 from curation.selectors._build import selection
 
@@ -246,7 +246,7 @@ class KCenter(Selector):
         eligible = np.asarray(ask.eligible, np.int64)
         standing = np.empty(0, np.int64) if already is None else np.asarray(already.order, np.int64)
         asked = np.union1d(eligible, standing)
-        rows, points = _usable(features, asked, self.metric)
+        rows, points = measurable_rows(np.asarray(features.values), asked[~features.missing.mask[asked]], self.metric)
         unusable = np.setdiff1d(eligible, rows)
         if len(unusable) == len(eligible):
             raise CurationError("no eligible row has a usable vector", "look at the step that made the features")
@@ -295,17 +295,6 @@ class KCenter(Selector):
     def memory(self, size: Size) -> float:
         """A copy of the vectors and its unit rows, blocks, and a few numbers per row."""
         return 96e6 + size.rows * (8.0 * size.dims + 96)
-
-
-def _usable(features: Features, rows: np.ndarray, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
-    """Those of some rows that can be measured, and their vectors (of length one, for cosine)."""
-    values = np.asarray(features.values)
-    rows = rows[~features.missing.mask[rows]]
-    points = values if len(rows) == len(values) else values[rows]
-    if metric == "euclidean":
-        return rows, points
-    unit = unit_rows(points)
-    return rows[unit.kept], unit.values
 
 
 def _spread(values: np.ndarray, rows: np.ndarray, n: int, empty: float) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from difflib import get_close_matches
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -11,15 +11,14 @@ from pydantic import Field, model_validator
 
 from curation.core.artifacts import NO_ROW, Features, Labels, Selection
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError, DataError
+from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Selector, Size
 from curation.core.runtime import Runtime
 from curation.linalg.distances import pair_squared_distances, unit_rows
 from curation.selectors._build import largest_remainder, selection
-from curation.selectors.k_center import COVERED, k_center_greedy
+from curation.selectors.k_center import COVERED, NO_DIRECTION, SAME, k_center_greedy
 
-SAME = "every row left is identical to one that is picked"
-OTHER_TASK = "of another task"
+Progress = Callable[[int, int], None]
 
 
 class Centre(NamedTuple):
@@ -71,6 +70,63 @@ def closest_to_mean(points: np.ndarray, of: np.ndarray, among: np.ndarray) -> in
     # for unit rows the nearest has the largest cosine; measured in float64, so that identical rows are equal
     squared = pair_squared_distances(points, among, np.array([0]), other_points=mean[None, :])
     return int(among[squared.argmin()])
+
+
+class ByCluster(NamedTuple):
+    """Picks made in each cluster alone, in rounds over the clusters.
+
+    Args:
+        order: int64 `[m]`: first picks of all clusters, then second picks, ...; in a round the largest cluster first.
+        gains: float64 `[m]`, Euclidean distance to the nearest pick of the same cluster at pick time, inf for its
+            first.
+        short_by: Picks fewer than the quotas, because only identical copies of picks were left.
+        reached: Clusters with a pick.
+    """
+
+    order: np.ndarray
+    gains: np.ndarray
+    short_by: int
+    reached: int
+
+
+def greedy_by_cluster(
+    points: np.ndarray,
+    members: list[np.ndarray],
+    budget: int,
+    *,
+    seed: int | None = None,
+    fill: bool = False,
+    progress: Progress = lambda done, total: None,
+) -> ByCluster:
+    """k-center greedy in each cluster, for a share of the budget in proportion to its rows (largest remainder).
+
+    Costs Σ n_k·m_k·d for n_k rows and m_k picks of cluster k.
+
+    Args:
+        points: Unit rows `[n, d]`.
+        members: Rows of each cluster, int64, increasing, none empty.
+        budget: At most the rows of all clusters.
+        seed: Each cluster begins at a random row; None = at the row closest to its centroid.
+        fill: Pick identical copies of picks when nothing else is left.
+        progress: Called with (picks made, budget).
+    """
+    sizes = np.array([len(rows) for rows in members], np.int64)
+    quotas = largest_remainder(sizes, budget)
+    generator = np.random.default_rng(seed)
+    orders, gains, turns, short_by = [], [], [], 0
+    for place in np.argsort(-sizes, kind="stable").tolist():
+        rows, quota = members[place], int(quotas[place])
+        if not quota:
+            continue
+        first = closest_to_mean(points, rows, rows) if seed is None else int(generator.choice(rows))
+        found = k_center_greedy(points[rows], quota, first=int(np.searchsorted(rows, first)), fill=fill)
+        orders.append(rows[found.order])
+        gains.append(found.gains)
+        turns.append(np.arange(len(found)))
+        short_by += found.short_by
+        progress(sum(len(order) for order in orders), budget)
+    in_rounds = np.argsort(np.concatenate(turns), kind="stable")
+    return ByCluster(np.concatenate(orders)[in_rounds], np.concatenate(gains)[in_rounds], short_by, len(orders))
 
 
 class Modn(Selector):
@@ -144,36 +200,36 @@ class Modn(Selector):
             pool: The rows.
             ask: Which rows are eligible, how many to pick, and the picks known already.
             runtime: Progress.
-            features: Vectors; every eligible row must have one of a length above zero.
+            features: Vectors. Eligible rows whose vector has no direction (length zero) are never picked.
             clusters: For the modes `task` and `clusters`: K-means of all rows.
             tasks: For the mode `task`: the task of each row.
 
         Raises:
-            CurationError: if labels that the mode needs are missing, or no row is of the task.
-            DataError: if a row's features have no direction.
+            CurationError: if labels that the mode needs are missing, or no row can be picked.
         """
-        points = _unit_rows(features)
+        points, usable = _unit_rows(features)
         eligible = np.asarray(ask.eligible, np.int64)
-        if self.mode == "clusters":
-            return self._over_clusters(pool, ask, runtime, points, _needed(clusters, "clusters", self.mode))
+        rows = eligible[usable[eligible]]
+        if not len(rows):
+            raise CurationError("no eligible row has a usable vector", "look at the step that made the features")
         if self.mode == "global":
-            first = closest_to_mean(points, eligible, eligible)
-            return self._greedy(pool, ask, runtime, points, eligible, first, {})
-        found = _needed(clusters, "clusters", self.mode)
-        rows = self._rows_of_task(eligible, _needed(tasks, "tasks", self.mode))
-        codes = np.where(features.missing.mask, NO_ROW, found.codes)
+            return self._greedy(pool, ask, runtime, points, usable, rows, closest_to_mean(points, rows, rows), {})
+        codes = np.where(usable, _needed(clusters, "clusters", self.mode).codes, NO_ROW).astype(np.int64)
+        if self.mode == "clusters":
+            return self._over_clusters(pool, ask, runtime, points, usable, codes)
+        rows = self._rows_of_task(rows, _needed(tasks, "tasks", self.mode))
         centre = task_centre(points, codes, rows)
-        info = {"task": self.task, "cluster": found.names[centre.cluster], "centre": centre.row}
+        info = {"task": self.task, "cluster": _needed(clusters, "clusters", self.mode).names[centre.cluster]}
         if self.restrict_to_dominant_cluster:
             rows = rows[codes[rows] == centre.cluster]
             centre = centre._replace(row=closest_to_mean(points, np.flatnonzero(codes == centre.cluster), rows))
-        return self._greedy(pool, ask, runtime, points, rows, centre.row, {**info, "rows_of_task": len(rows)})
+        return self._greedy(pool, ask, runtime, points, usable, rows, centre.row, {**info, "centre": centre.row})
 
-    def _rows_of_task(self, eligible: np.ndarray, tasks: Labels) -> np.ndarray:
+    def _rows_of_task(self, rows: np.ndarray, tasks: Labels) -> np.ndarray:
         if self.task not in tasks.names:
             near = get_close_matches(str(self.task), tasks.names, 3) or tasks.names[:10]
             raise CurationError(f"no task is named '{self.task}'", f"tasks: {', '.join(near) or 'none'}")
-        rows = eligible[np.asarray(tasks.codes)[eligible] == tasks.names.index(str(self.task))]
+        rows = rows[np.asarray(tasks.codes)[rows] == tasks.names.index(self.task)]
         if not len(rows):
             raise CurationError(f"no eligible row is of the task '{self.task}'", "loosen `within`")
         return rows
@@ -184,14 +240,15 @@ class Modn(Selector):
         ask: Ask,
         runtime: Runtime,
         points: np.ndarray,
+        usable: np.ndarray,
         rows: np.ndarray,
         first: int,
         info: dict[str, object],
     ) -> Selection:
-        """k-center over `rows`; the modes task and global."""
+        """k-center over `rows`, the modes task and global."""
         if self.start == "random":
             first = int(np.random.default_rng(self.seed).choice(rows))
-        wanted = min(ask.count, len(ask.eligible))
+        n, wanted = len(pool), min(ask.count, len(ask.eligible))
         found = k_center_greedy(
             points[rows],
             min(wanted, len(rows)),
@@ -200,84 +257,65 @@ class Modn(Selector):
             fill=self.copies == "fill",
             progress=lambda done, total: runtime.progress(done, total),
         )
-        n = len(pool)
-        codes = np.full(n, 2)
+        codes = np.where(usable, 2, 3)
         codes[rows] = 1
         distance, covered_by = np.full(n, np.nan), np.full(n, NO_ROW, np.int64)
         distance[rows] = _cosine(found.distance)
         covered_by[rows] = rows[found.covered_by]
         gains = _cosine(found.gains)
+        where = self._where()
         short_by = wanted - len(found)
         return selection(
             pool,
             ask,
             rows[found.order],
-            stages=(COVERED, self._elsewhere()),
+            stages=(COVERED, f"not {where}", NO_DIRECTION),
             codes=codes,
             margin=gains[-1] - distance if len(gains) > 1 else None,
             gains=gains,
             covered_by=covered_by,
             distance=distance,
             short_by=short_by,
-            short_reason=(found.short_reason or f"only {len(rows):,} rows are {self._whose()}") if short_by else "",
+            short_reason=(found.short_reason or f"only {len(rows):,} rows are {where}") if short_by else "",
             nested=True,
-            info={**info, "start": first, "radius": float(_cosine(found.distance).max())},
+            info={**info, "candidates": len(rows), "radius": float(_cosine(found.distance).max())},
         )
 
-    def _elsewhere(self) -> str:
+    def _where(self) -> str:
+        """Where picks come from, as it is said of rows that are out."""
         if self.mode == "global":
-            return "not looked at"
-        return f"outside the main cluster of {self.task}" if self.restrict_to_dominant_cluster else OTHER_TASK
-
-    def _whose(self) -> str:
-        return f"of the task '{self.task}'" + (" in its main cluster" if self.restrict_to_dominant_cluster else "")
+            return "usable"
+        cluster = ", in its main cluster" if self.restrict_to_dominant_cluster else ""
+        return f"of the task '{self.task}'{cluster}"
 
     def _over_clusters(
-        self, pool: Dataset, ask: Ask, runtime: Runtime, points: np.ndarray, clusters: Labels
+        self, pool: Dataset, ask: Ask, runtime: Runtime, points: np.ndarray, usable: np.ndarray, codes: np.ndarray
     ) -> Selection:
-        """k-center in each cluster for its share of the budget; the mode clusters."""
-        wanted = min(ask.count, len(ask.eligible))
-        codes = np.asarray(clusters.codes, np.int64)
-        members = [rows for _, rows in _groups(codes, np.asarray(ask.eligible, np.int64))]
-        sizes = np.array([len(rows) for rows in members], np.int64)
-        if not len(members):
+        """k-center in each cluster, the mode clusters."""
+        members = _members(codes, np.asarray(ask.eligible, np.int64))
+        if not members:
             raise CurationError("no eligible row is in a cluster", "make clusters of the same rows")
-        quotas = largest_remainder(sizes, min(wanted, int(sizes.sum())))
-        generator = np.random.default_rng(self.seed)
-        orders, gains, ranks, short = [], [], [], 0
-        by_size = np.argsort(-sizes, kind="stable")
-        done = 0
-        for rank, place in enumerate(by_size.tolist()):
-            rows, quota = members[place], int(quotas[place])
-            if not quota:
-                continue
-            if self.start == "random":
-                first = int(generator.choice(rows))
-            else:
-                first = closest_to_mean(points, rows, rows)
-            found = k_center_greedy(
-                points[rows], quota, first=int(np.searchsorted(rows, first)), fill=self.copies == "fill"
-            )
-            orders.append(rows[found.order])
-            gains.append(_cosine(found.gains))
-            ranks.append(np.full(len(found), rank))
-            short += found.short_by
-            done += quota
-            runtime.progress(done, wanted)
-        turns = np.concatenate([np.arange(len(order)) for order in orders])
-        in_rounds = np.lexsort((np.concatenate(ranks), turns))
-        loose = wanted - int(quotas.sum())
-        reasons = [SAME] * bool(short) + ["the other rows are in no cluster"] * bool(loose)
+        wanted = min(ask.count, len(ask.eligible))
+        inside = min(wanted, sum(len(rows) for rows in members))
+        found = greedy_by_cluster(
+            points,
+            members,
+            inside,
+            seed=self.seed if self.start == "random" else None,
+            fill=self.copies == "fill",
+            progress=lambda done, total: runtime.progress(done, total),
+        )
+        reasons = [SAME] * (found.short_by > 0) + ["all other rows are in no cluster"] * (wanted > inside)
         return selection(
             pool,
             ask,
-            np.concatenate(orders)[in_rounds],
-            stages=("a picked row of its cluster stands for it", "in no cluster"),
-            codes=np.where(codes >= 0, 1, 2),
-            gains=np.concatenate(gains)[in_rounds],
-            short_by=short + loose,
+            found.order,
+            stages=("a picked row of its cluster stands for it", "in no cluster", NO_DIRECTION),
+            codes=np.where(usable, np.where(codes >= 0, 1, 2), 3),
+            gains=_cosine(found.gains),
+            short_by=found.short_by + wanted - inside,
             short_reason="; ".join(reasons),
-            info={"clusters": len(members), "clusters_reached": len(orders)},
+            info={"clusters": len(members), "clusters_reached": found.reached},
         )
 
     def work(self, size: Size) -> float:
@@ -292,20 +330,15 @@ class Modn(Selector):
         return 128e6 + size.rows * (8.0 * size.dims + 64)
 
 
-def _unit_rows(features: Features) -> np.ndarray:
-    """Unit rows float32 `[n, d]`, zeros where features are missing."""
+def _unit_rows(features: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Unit rows float32 `[n, d]`, zeros where there is no direction, and a mask of those that have one."""
     values = np.asarray(features.values)
     present = np.flatnonzero(~features.missing.mask)
     unit = unit_rows(values[present])
-    if len(unit.rejected):
-        raise DataError(
-            f"{len(unit.rejected):,} rows have features without a direction (length zero or not finite)",
-            "look at the step that made them",
-            row=int(present[unit.rejected[0]]),
-        )
-    points = np.zeros(values.shape, np.float32)
-    points[present] = unit.values
-    return points
+    points, usable = np.zeros(values.shape, np.float32), np.zeros(len(values), bool)
+    points[present[unit.kept]] = unit.values
+    usable[present[unit.kept]] = True
+    return points, usable
 
 
 def _needed(labels: Labels | None, port: str, mode: str) -> Labels:
@@ -319,9 +352,8 @@ def _cosine(euclidean: np.ndarray) -> np.ndarray:
     return euclidean**2 / 2
 
 
-def _groups(codes: np.ndarray, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Each code ≥ 0 that occurs among `rows`, increasing, with its rows."""
+def _members(codes: np.ndarray, rows: np.ndarray) -> list[np.ndarray]:
+    """Those of some rows that are in each cluster, in the order of their codes; none of the lists is empty."""
     order = rows[np.argsort(codes[rows], kind="stable")]
-    for group in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
-        if len(group) and codes[group[0]] >= 0:
-            yield int(codes[group[0]]), group
+    groups = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
+    return [group for group in groups if codes[group[0]] >= 0]

@@ -37,7 +37,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from curation.core.method import Method, parse_budget
+from curation.core.method import Budget, Method, parse_budget
 from curation.ui.text import plain
 
 SEGMENTS = 4
@@ -140,7 +140,7 @@ def _field(name: str, info: FieldInfo, start: Any, key: str) -> Any:
     help_text = info.description and plain(_sentence(info.description))
     start = None if start is PydanticUndefined else start
     spec = _Spec(title(name), help_text, key, start, optional, *_range(info))
-    if name == "budget" or _is_budget(info):
+    if _is_budget(info):
         return budget_input(spec.label, key=key, start=start, help=spec.help)
     if get_origin(hint) is Literal:
         return _choice(spec, get_args(hint))
@@ -170,7 +170,7 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
 
 
 def _is_budget(info: FieldInfo) -> bool:
-    return any(getattr(getattr(m, "func", None), "__name__", "") == "_check_budget" for m in info.metadata)
+    return get_args(Budget)[1] in info.metadata  # its validator marks it
 
 
 def _range(info: FieldInfo) -> tuple[float | None, float | None, bool, bool]:

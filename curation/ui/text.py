@@ -47,7 +47,7 @@ def size(n: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """ "3 s", "2 min 5 s", "1 h 4 min"; a dash when unknown."""
+    """Seconds as 3 s, 2 min 5 s or 1 h 4 min; a dash when unknown."""
     if seconds is None or seconds != seconds:
         return "–"
     if seconds < 10:
