@@ -109,8 +109,24 @@ def build(seed: int) -> list[dict[str, str | int | None]]:
 
 
 def true_rows(seed: int) -> dict[str, list[Row]]:
-    """Return every true row that we have, by topic; a topic's rows depend on the seed and on no other topic."""
-    return {topic: module.rows(Random(f"{seed} {topic}")) for topic, module in TOPICS.items()}
+    """Return every true row that we have, by topic; a topic's rows depend on the seed and on no other topic.
+
+    Args:
+        seed: any number.
+
+    Returns:
+        The rows of each topic.
+
+    Raises:
+        ValueError: if a question was made twice, since its copy would be a duplicate that nobody planted.
+    """
+    pools = {topic: module.rows(Random(f"{seed} {topic}")) for topic, module in TOPICS.items()}
+    asked: set[tuple[str, str]] = set()
+    for row in itertools.chain.from_iterable(pools.values()):
+        if (row.instruction, row.input) in asked:
+            raise ValueError(f"the question was made twice: {row.instruction} {row.input}")
+        asked.add((row.instruction, row.input))
+    return pools
 
 
 def take(pools: dict[str, list[Row]], count: int, wanted: Callable[[Row], bool]) -> list[tuple[str, Row]]:

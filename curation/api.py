@@ -147,11 +147,8 @@ class Pool:
         return map_figure(
             np.asarray(artifact.xy)[rows],
             rows=rows,
-            score=np.asarray(painted.values)[rows] if isinstance(painted, Score) else None,
-            score_name=painted.name if isinstance(painted, Score) else "score",
-            codes=np.asarray(painted.codes)[rows] if isinstance(painted, Labels) else None,
-            names=painted.names if isinstance(painted, Labels) else (),
-            highlight=chosen.mask[rows] if isinstance(chosen, Selection) else None,
+            color=painted.take(rows, painted.dataset) if isinstance(painted, Score | Labels) else None,
+            selected=chosen.mask[rows] if isinstance(chosen, Selection) else None,
             hover=[text[:160] for text in prompts],
         )
 

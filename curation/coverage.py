@@ -105,9 +105,9 @@ def clusters_reached(codes: np.ndarray, order: np.ndarray, budgets: np.ndarray) 
 def vendi_score(points: np.ndarray) -> float:
     """The effective number of different rows: exp of the entropy of the eigenvalues of the cosine kernel over n.
 
-    1 when all rows are alike, n when all are orthogonal; k groups of identical rows, orthogonal to each other and equally
-    large, give k. Source: Friedman and Dieng, The Vendi Score, arXiv 2210.02410 (order 1). Costs min(n, d)³: with more
-    rows than columns the d × d matrix, which has the same eigenvalues other than zero, is taken.
+    1 when all rows are alike, n when all are orthogonal; k groups of identical rows, orthogonal to each other and
+    equally large, give k. Source: Friedman and Dieng, The Vendi Score, arXiv 2210.02410 (order 1). Costs min(n, d)³:
+    with more rows than columns the d × d matrix, which has the same eigenvalues other than zero, is taken.
 
     Args:
         points: `[n, d]`, unit rows, n ≥ 1.

@@ -68,7 +68,12 @@ def serve(workspace: Workspace, *, port: int, browser: bool, query: str = "") ->
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise CurationError(f"port {port} is in use", f"curate app --port {port + 1}") from None
-    environment = {**os.environ, "CURATION_WORKSPACE": str(workspace.root), "CURATION_OPEN": query}
+    environment = {
+        **os.environ,
+        "CURATION_WORKSPACE": str(workspace.root),
+        "CURATION_OPEN": query,
+        "CURATION_FOLDER": str(Path.cwd()),
+    }
     # the theme is read from .streamlit beside app.py, wherever the command was given
     try:
         return subprocess.run(command(port, browser, query), env=environment, cwd=home(), check=False).returncode

@@ -154,7 +154,7 @@ def measured(method, values, order, labels=None, runtime=None):
 
 def test_report_holds_the_curves_and_the_band_of_random():
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((200, 6)) * rng.uniform(0.1, 9, (200, 1))
+    values = (rng.standard_normal((200, 6)) * rng.uniform(0.1, 9, (200, 1))).astype(np.float32)
     order = rng.permutation(200)[:50]
     labels = [None if i % 10 == 0 else f"topic {i % 4}" for i in range(200)]
     found = measured(Coverage(steps=8), values, order, labels)
@@ -186,7 +186,7 @@ def test_report_can_be_saved(tmp_path):
 
 
 def test_rows_without_a_vector_are_neither_covered_nor_cover():
-    values = np.random.default_rng(0).standard_normal((30, 4))
+    values = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
     values[[2, 9]] = np.nan
     values[4] = 0
     found = measured(Coverage(), values, [2, 11, 4, 12])

@@ -150,12 +150,12 @@ MISSIONS = (
 )
 ASK_MISSION = ("What did {0} achieve?", "When was {0} launched?", "Write one sentence on the history of {0}.")
 
-# (star colour, surface temperature in K, example)
+# (kind of star, surface temperature in K, example)
 STARS = (
-    ("blue-white", "10,000", "Vega"),
-    ("yellow", "5,800", "the Sun"),
-    ("orange", "4,300", "Arcturus"),
-    ("red", "3,500", "Betelgeuse"),
+    ("a blue-white", "10,000", "Vega"),
+    ("a yellow", "5,800", "the Sun"),
+    ("an orange", "4,300", "Arcturus"),
+    ("a red", "3,500", "Betelgeuse"),
 )
 
 
@@ -179,9 +179,7 @@ def rows(rng: Random) -> list[Row]:
         false = output.replace(str(launched), str(launched - 15)) if str(launched) in output else ""
         made.append(Row(pick(ASK_MISSION, index).format(mission), output, false=false))
     for colour, kelvin, star in STARS:
-        made.append(
-            Row(f"How hot is the surface of a {colour} star?", f"Around {kelvin} kelvin; {star} is an example.")
-        )
+        made.append(Row(f"How hot is the surface of {colour} star?", f"Around {kelvin} kelvin; {star} is an example."))
     made += [_weight(rng, index) for index in (0, 3, 4, 6, 7)] + _sizes()
     return made
 

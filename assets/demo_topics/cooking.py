@@ -12,14 +12,22 @@ SUBSTITUTES = (
         "milk soured with lemon juice",
         "Stir one tablespoon of juice into a cup of milk and wait five minutes.",
     ),
-    ("an egg in a cake", "three tablespoons of apple sauce", "The crumb will be moister and slightly denser."),
+    (
+        "an egg",
+        "three tablespoons of apple sauce",
+        "This works in cakes, whose crumb will be moister and slightly denser.",
+    ),
     (
         "fresh yeast",
         "dried yeast",
         "Use about half the weight if it is active dry yeast, and a third if it is instant.",
     ),
-    ("cream in a curry", "coconut milk", "Add it towards the end and do not let it boil hard, or it may split."),
-    ("white wine in risotto", "stock with a dash of vinegar", "You want the acidity more than the alcohol."),
+    ("cream", "coconut milk", "It suits a curry; add it towards the end and do not let it boil hard, or it may split."),
+    (
+        "white wine",
+        "stock with a dash of vinegar",
+        "In a risotto or a sauce you want the acidity more than the alcohol.",
+    ),
     ("fish sauce", "soy sauce mixed with a little miso", "It keeps the savoury depth, although the sea is missing."),
     (
         "self-raising flour",
@@ -32,12 +40,12 @@ SUBSTITUTES = (
         "Rub the two together with your fingers until the colour is even.",
     ),
     (
-        "butter for greasing",
+        "butter",
         "neutral oil on a paper towel",
-        "Dust with flour afterwards, exactly as you would over butter.",
+        "For greasing a tin that is all you need; dust it with flour afterwards.",
     ),
     ("shallots", "a mild onion and a hint of garlic", "Chop it very finely and cook it gently."),
-    ("breadcrumbs for meatballs", "rolled oats", "Soak them in milk for ten minutes first."),
+    ("breadcrumbs", "rolled oats", "For meatballs, soak them in milk for ten minutes first."),
 )
 ASK_SUBSTITUTE = (
     "I have run out of {0}. What can I use instead?",
@@ -63,16 +71,23 @@ ASK_TEMPERATURE = (
 
 SPOONS = (("tablespoons", 15), ("teaspoons", 5), ("US cups", 240))  # millilitres of each, rounded as cooks do
 COUNTS = (2, 3, 4, 6)
+ASK_OVEN = (
+    "My oven shows Celsius. The recipe says {0} °F.",
+    "Convert an oven setting of {0} °F to °C.",
+    "What is {0} °F on a European oven?",
+    "Preheat to {0} °F: how hot is that in Celsius?",
+    "Grandma's pie bakes at {0} degrees Fahrenheit. Which setting do I choose on a Celsius dial?",
+)
 OVENS = (300, 325, 350, 400, 450)  # degrees Fahrenheit that recipes ask for
 
 # (dish, servings, [(amount, rest of the line)])
 RECIPES = (
     ("pancakes", 4, ((200, "g flour"), (300, "ml milk"), (2, "eggs"), (20, "g butter"))),
     ("lentil soup", 4, ((240, "g red lentils"), (1000, "ml stock"), (2, "carrots"), (4, "tsp cumin"))),
-    ("guacamole", 2, ((2, "avocados"), (1, "lime"), (10, "g coriander"), (1, "small onion"))),
+    ("guacamole", 2, ((2, "avocados"), (20, "ml lime juice"), (10, "g coriander"), (30, "g red onion"))),
     ("oat cookies", 12, ((180, "g oats"), (120, "g butter"), (90, "g sugar"), (60, "g flour"))),
     ("potato salad", 6, ((1200, "g potatoes"), (180, "ml stock"), (3, "tbsp mustard"), (6, "spring onions"))),
-    ("fruit smoothie", 1, ((150, "g berries"), (1, "banana"), (200, "ml milk"), (20, "g oats"))),
+    ("fruit smoothie", 1, ((150, "g berries"), (100, "g banana"), (200, "ml milk"), (20, "g oats"))),
 )
 
 # (dish, country it is usually linked with, description)
@@ -194,15 +209,6 @@ def _conversions(rng: Random) -> list[Row]:
         made.append(Row(ask, f"About {count * millilitres} ml.", false=f"About {count * millilitres * 2} ml."))
     for index, fahrenheit in enumerate(OVENS):
         celsius = round((fahrenheit - 32) * 5 / 9)
-        ask = pick(
-            (
-                "My oven shows Celsius. The recipe says {0} °F.",
-                "Convert an oven setting of {0} °F to °C.",
-                "What is {0} °F on a European oven?",
-                "Preheat to {0} °F: how hot is that in Celsius?",
-            ),
-            index,
-        )
         output = f"({fahrenheit} - 32) × 5/9 is about {celsius} °C; set the dial to {round(celsius, -1)}."
-        made.append(Row(ask.format(fahrenheit), output))
+        made.append(Row(pick(ASK_OVEN, index).format(fahrenheit), output))
     return made

@@ -127,7 +127,7 @@ def rows(rng: Random) -> list[Row]:
         verdicts = pick((("Yes.", "No."), ("Right.", "Wrong.")), index)
         made.append(Row(ask, f"{verdicts[not sound]} {why}", claim, verdicts[sound]))
     made += [_pleasure(index, *pleasure) for index, pleasure in enumerate(PLEASURES)]
-    made += [_packs(*packs) for packs in PACKS]
+    made += [_packs(index, *packs) for index, packs in enumerate(PACKS)]
     for problem in PROBLEMS:
         made += [problem(rng, index) for index in range(3)]
     return made
@@ -150,7 +150,7 @@ def _pleasure(index: int, what: str, price: int, times: int) -> Row:
     return Row(ask, style.format(_money(year)), false=style.format(_money(year / 4)))
 
 
-def _packs(product: str, small: tuple[int, float], large: tuple[int, float]) -> Row:
+def _packs(index: int, product: str, small: tuple[int, float], large: tuple[int, float]) -> Row:
     (small_grams, small_price), (large_grams, large_price) = small, large
     per_small, per_large = small_price / small_grams * 1000, large_price / large_grams * 1000
     winner, loser = ("small", "large") if per_small < per_large else ("large", "small")
@@ -158,8 +158,9 @@ def _packs(product: str, small: tuple[int, float], large: tuple[int, float]) -> 
         f"The small one costs {_money(per_small)} per kilo and the large one {_money(per_large)}, so the {{}} pack is "
         "the better buy."
     )
+    asks = ("Which pack is cheaper per kilogram?", "Compare the prices and tell me which size to buy.")
     given = f"{product}: {small_grams} g for {small_price:.2f} or {large_grams} g for {large_price:.2f}"
-    return Row("Which pack is cheaper per kilogram?", prices.format(winner), given, prices.format(loser))
+    return Row(pick(asks, index), prices.format(winner), given, prices.format(loser))
 
 
 def _simple(rng: Random, index: int) -> Row:
@@ -199,6 +200,7 @@ def _split(rng: Random, index: int) -> Row:
         (
             "Apply the 50/30/20 rule to a monthly income of {0}.",
             "My take-home pay is {0}. How would the 50/30/20 budget divide it?",
+            "Half for needs, 30 percent for wants, the rest to save: what does that mean for {0} a month?",
         ),
         index,
     )
@@ -240,9 +242,16 @@ def _goal(rng: Random, index: int) -> Row:
 def _exchange(rng: Random, index: int) -> Row:
     euros, rate, fee = rng.randint(4, 30) * 25, rng.choice((1.1, 1.2, 1.25)), rng.choice((2, 4, 5))
     dollars = round(euros * rate - fee, 2)
-    ask = (
-        f"One euro buys {rate} dollars and the bank takes a fee of {fee} dollars. How many dollars do I get for "
-        f"{euros} euros?"
+    asks = (
+        (
+            f"One euro buys {rate} dollars. The bank keeps a fee of {fee} dollars. How many dollars do I get for "
+            f"{euros} euros?"
+        ),
+        (
+            f"At a rate of {rate} dollars to the euro and a charge of {fee} dollars, what are {euros} euros worth at "
+            "the counter?"
+        ),
+        f"Exchange rate {rate} dollars per euro, commission {fee} dollars: convert {euros} euros.",
     )
     output = pick(
         (
@@ -251,7 +260,7 @@ def _exchange(rng: Random, index: int) -> Row:
         ),
         index,
     )
-    return Row(ask, output.format(_money(dollars)), false=output.format(_money(dollars + 2 * fee)))
+    return Row(asks[index], output.format(_money(dollars)), false=output.format(_money(dollars + 2 * fee)))
 
 
 PROBLEMS = (_simple, _compound, _split, _doubling, _goal, _exchange)

@@ -71,7 +71,10 @@ ASK_SPACE = (
     "I want to grow {0}. What spacing do you recommend, and what is the trick?",
     "Give the final spacing for {0} and one tip.",
 )
-ASK_HARVEST = ("How long after sowing can I harvest {0}?", "Roughly how many weeks do {0} take from seed to kitchen?")
+ASK_HARVEST = (
+    "How long after sowing can I harvest {0}?",
+    "Roughly how many weeks pass between sowing {0} and picking?",
+)
 
 # (pest or disease, how to recognise it, what to do)
 TROUBLES = (
@@ -124,6 +127,13 @@ LIFESPANS = (
     *(("the sweet pea", "annual"), ("parsley", "biennial"), ("rhubarb", "perennial"), ("Tagetes", "annual")),
 )
 
+ASK_LIFESPAN = (
+    "Is {0} an annual, a biennial or a perennial?",
+    "How many seasons does {0} live? Choose between annual, biennial and perennial.",
+    "Classify {0} by its lifespan with a single word.",
+    "Complete with annual, biennial or perennial: {0} is ...",
+)
+
 JOBS = {
     "winter": "prune apple trees, order seed, clean and oil the tools, feed the birds",
     "spring": "prepare seed beds, divide perennials, sow hardy vegetables, mow the first grass",
@@ -145,13 +155,7 @@ def rows(rng: Random) -> list[Row]:
         made.append(Row(pick(ASK_SIGN, index).format(trouble), f"Look for {sign}."))
         made.append(_diagnosis(index, trouble, sign, remedy))
     for index, (plant, lifespan) in enumerate(LIFESPANS):
-        ask = pick(
-            (
-                "Is {0} an annual, a biennial or a perennial?",
-                "Say in one word how long {0} lives: annual, biennial or perennial.",
-            ),
-            index,
-        )
+        ask = pick(ASK_LIFESPAN, index)
         wrong = "biennial" if lifespan != "biennial" else "annual"
         made.append(Row(ask.format(plant), sentence(lifespan), false=sentence(wrong)))
     for index, (season, jobs) in enumerate(JOBS.items()):
@@ -159,7 +163,7 @@ def rows(rng: Random) -> list[Row]:
         ask = pick(("What are the main garden jobs in {0}?", "Write a to-do list for my garden in {0}."), index)
         output = (
             f"In {season} you should {', '.join(listed[:-1])} and {listed[-1]}."
-            if index % 2
+            if index % 2 == 0
             else "\n".join(f"[ ] {sentence(job)}" for job in listed)
         )
         made.append(Row(ask.format(season), output))

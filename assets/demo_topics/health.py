@@ -160,7 +160,7 @@ def rows(rng: Random) -> list[Row]:
         made.append(Row(pick(ASK_AID, index).format(accident), output))
     for index, (goal, cue, action, reward) in enumerate(HABITS):
         made.append(Row(pick(ASK_HABIT, index).format(goal), _habit(index, cue, action, reward)))
-    made += [_mass_index(rng, index) for index in range(5)]
+    made += [_mass_index(rng, index) for index in range(4)]
     made += [kind(rng, index) for kind in (_pulse, _maximum) for index in range(3)]
     return made
 
@@ -189,6 +189,8 @@ def _mass_index(rng: Random, index: int) -> Row:
     asks = (
         f"Calculate the body mass index of a person of {weight} kg and {height} cm.",
         f"I weigh {weight} kg and am {height / 100:.2f} m tall. What is my BMI?",
+        f"Height {height} cm, weight {weight} kg: BMI?",
+        f"My doctor noted {weight} kg at a height of {height / 100:.2f} m. Work out the body mass index for me.",
     )
     style = pick((f"{weight} ÷ {height / 100:.2f}² = {{}}", "Your BMI is about {}."), index)
     return Row(pick(asks, index), style.format(value), false=style.format(round(value + 9, 1)))

@@ -85,7 +85,7 @@ EVENTS = (
 )
 ASK_YEAR = (
     "In which year did {0} take place?",
-    "When was {0}, and why does it matter?",
+    "When was {0}, and what is worth knowing about it?",
     "Give the date (year only) of {0}.",
     "Tell me in two sentences about {0}.",
 )
@@ -174,7 +174,7 @@ def rows(rng: Random) -> list[Row]:
             _year(year),
             f"The year was {_year(year)}. {meaning}",
         )
-        output, wrong = pick(forms, index), _year(year + rng.choice((-60, -30, 30, 60)))
+        output, wrong = pick(forms, index), _year(year + rng.choice((-60, -40, -20, 20)))
         made.append(Row(pick(ASK_YEAR, index).format(event), output, false=output.replace(_year(year), wrong)))
     for index, (person, born, died, deed) in enumerate(PEOPLE):
         dates = f" ({born} to {died})" if born else ""
@@ -183,11 +183,10 @@ def rows(rng: Random) -> list[Row]:
             made.append(Row(ask, person, f"This was {deed}.", pick(PEOPLE, index + 4)[0]))
         else:
             made.append(Row(pick(ASK_PERSON, index // 2).format(person), f"{person}{dates} was {deed}."))
-    made += (
-        [_order(rng) for _ in range(5)]
-        + [_gap(rng, index) for index in range(6)]
-        + [_century(*EVENTS[i]) for i in (1, 3, 5, 6, 11)]
-    )
+    made += [_order(rng, index) for index in range(5)]
+    drawn = rng.sample(EVENTS[1:], 12)  # the first is BC, where years cannot simply be subtracted
+    made += [_gap(index, *pair) for index, pair in enumerate(zip(drawn[::2], drawn[1::2], strict=True))]
+    made += [_century(*EVENTS[index]) for index in (1, 3, 5, 6, 11)]
     return made
 
 
@@ -195,25 +194,23 @@ def _year(year: int) -> str:
     return str(year) if year > 0 else f"{-year} BC"
 
 
-def _order(rng: Random) -> Row:
+def _order(rng: Random, index: int) -> Row:
     events = rng.sample(EVENTS, rng.choice((3, 4)))
     right = sorted(events, key=lambda event: event[1])
     wrong = [right[-1], *right[:-1]]
-    ask = rng.choice(
-        ("Sort these events from the earliest to the latest.", "Bring the events into chronological order.")
-    )
+    asks = ("Sort these events from the earliest to the latest.", "Bring the events into chronological order.")
     listed, false = (
         "\n".join(f"{i}. {_upper(e[0])} ({_year(e[1])})" for i, e in enumerate(side, 1)) for side in (right, wrong)
     )
-    return Row(ask, listed, "; ".join(event[0] for event in events), false)
+    return Row(pick(asks, index), listed, "; ".join(event[0] for event in events), false)
 
 
 def _upper(text: str) -> str:
     return text.removeprefix("the ")[0].upper() + text.removeprefix("the ")[1:]
 
 
-def _gap(rng: Random, index: int) -> Row:
-    first, second = sorted(rng.sample(EVENTS[1:], 2), key=lambda event: event[1])
+def _gap(index: int, one: tuple[str, int, str], other: tuple[str, int, str]) -> Row:
+    first, second = sorted((one, other), key=lambda event: event[1])
     gap = second[1] - first[1]
     ask = pick(("How many years lie between {0} and {1}?", "How long after {0} did {1} happen?"), index)
     style = pick((f"{second[1]} - {first[1]} = {{}} years", "{} years"), index // 2)

@@ -147,7 +147,7 @@ def _scale(index: int, key: str, notes: list[str], signature: str) -> list[Row]:
     relative = notes[5].replace("#", " sharp").replace("b", " flat")
     answers = (" ".join(notes), sentence(signature) + ".", triad, f"{relative} minor.")
     wrong = (
-        " ".join([*notes[:3], "F#" if notes[3] != "F#" else "F", *notes[4:]]),
+        " ".join([*notes[:3], *(note[0] for note in notes[3:])]) if key != "C" else "C D E F# G A Bb C",
         "Six sharps.",
         " ".join(notes[:3]),
         f"{notes[1]} minor.",

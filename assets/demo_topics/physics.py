@@ -109,7 +109,7 @@ def rows(rng: Random) -> list[Row]:
     """Return all physics rows."""
     made = read_prose("physics")
     for index, (quantity, unit, symbol, size) in enumerate(UNITS):
-        forms = (f"The {unit} ({symbol}).", f"In {unit} ({symbol}). {size}", f"{sentence(unit)}, {symbol}")
+        forms = (f"The {unit} ({symbol}).", f"In {unit}s ({symbol}). {size}", f"{sentence(unit)}, {symbol}")
         wrong = UNITS[(index + 4) % len(UNITS)][1]
         output = pick(forms, index)
         false = output.replace(unit, wrong).replace(sentence(unit), sentence(wrong))
@@ -220,10 +220,10 @@ def _wave(rng: Random, turn: int) -> Row:
 def _pressure(rng: Random, turn: int) -> Row:
     weight, area = rng.randint(10, 90) * 20, rng.choice((2, 4, 5))
     asks = (
-        f"A box weighing {weight} N stands on a base of {area} m². What pressure does it exert?",
-        f"A force of {weight} N is spread evenly over {area} m². Find the pressure in pascals.",
+        f"A box weighing {weight:,} N stands on a base of {area} m². What pressure does it exert?",
+        f"A force of {weight:,} N is spread evenly over {area} m². Find the pressure in pascals.",
     )
-    return _problem(asks[turn], f"p = F/A = {weight} N ÷ {area} m²", weight / area, "Pa", area)
+    return _problem(asks[turn], f"p = F/A = {weight:,} N ÷ {area} m²", weight / area, "Pa", area)
 
 
 def _speed(rng: Random, turn: int) -> Row:

@@ -7,7 +7,7 @@ A form is a pure function from a conversation to a dictionary. It either says ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,11 @@ from curation.exporters._rows import dumps, loads
 MEDIA = {"image": "images", "video": "videos", "audio": "audios"}
 """Kind of a typed part → the column that lists its files. The text holds `<image>` where the file belongs."""
 
-KNOWN_KEYS = {"role", "content", "parts", "weight", "tool_calls", "name"}
+KNOWN_KEYS = frozenset({"role", "content", "parts", "weight", "tool_calls", "name"})
+"""Keys of a Message."""
+
+TURN_KEYS = KNOWN_KEYS | {"from", "speaker", "value", "text", "loss_weight", "train", "function_call"}
+"""Keys of original turns that became a Message."""
 
 
 class InexpressibleError(Exception):
@@ -123,6 +127,8 @@ def split_system(messages: list[dict[str, Any]]) -> tuple[str, list[dict[str, An
 def pairs(turns: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
     """Turns as (user, assistant) pairs; the last assistant is None when the last question has no answer.
 
+    One answer alone (plain text to complete) is a pair with an empty question.
+
     Raises:
         InexpressibleError: for any other order of roles.
     """
@@ -130,6 +136,8 @@ def pairs(turns: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, A
         raise InexpressibleError("tool calls")
     if any(m["role"] == "system" for m in turns):
         raise InexpressibleError("a system message after the start")
+    if len(turns) == 1 and turns[0]["role"] == "assistant":
+        turns = [{"role": "user", "content": ""}, *turns]
     wanted = [("user", "assistant")[i % 2] for i in range(len(turns))]
     if not turns or [m["role"] for m in turns] != wanted:
         raise InexpressibleError("role order")
@@ -137,21 +145,51 @@ def pairs(turns: list[dict[str, Any]]) -> list[tuple[dict[str, Any], dict[str, A
     return list(zip(turns[::2], answers, strict=True))
 
 
-def plain_only(messages: list[dict[str, Any]]) -> None:
-    """Refuse what only forms with a dictionary per turn can say: loss weights other than the usual, names, other keys.
+def usual_weights(messages: list[dict[str, Any]]) -> None:
+    """Refuse loss weights other than the usual (answers 1, the rest 0), for forms without a place for them.
 
     Raises:
-        InexpressibleError: if there is any.
+        InexpressibleError: if there is one.
     """
     for message in messages:
         weight = message.get("weight")
         if weight is not None and float(weight) != float(message["role"] == "assistant"):
             raise InexpressibleError("loss weights")
-        if message.get("name"):
-            raise InexpressibleError("names of speakers")
-        other = sorted(key for key in set(message) - KNOWN_KEYS if message[key] is not None)
-        if other:
-            raise InexpressibleError(f"turn field '{other[0]}'")
+
+
+def more_of(message: dict[str, Any]) -> dict[str, Any]:
+    """What a turn holds beyond what every form can say: the speaker's name and keys of its publisher."""
+    return {k: v for k, v in message.items() if (k == "name" or k not in KNOWN_KEYS) and v is not None}
+
+
+def turn_fields(messages: list[dict[str, Any]]) -> str | None:
+    """`more_of` of all turns as JSON text, for forms without turns; None when there is nothing."""
+    found = [more_of(message) for message in messages]
+    return dumps(found) if any(found) else None
+
+
+def carry_turn_fields(messages: list[dict[str, Any]], record: Any) -> list[dict[str, Any]]:
+    """Add the keys of the original turns that are not part of a conversation, such as a time or a source.
+
+    Args:
+        messages: The conversation.
+        record: The original record; its list of turns is found by its length.
+    """
+    if not isinstance(record, dict):
+        return messages
+    for turns in record.values():
+        if not isinstance(turns, list) or not turns or not all(isinstance(t, dict) for t in turns):
+            continue
+        if not any(key in turns[0] for key in ("from", "role", "speaker")):
+            continue
+        offset = len(messages) - len(turns)
+        if offset not in (0, 1) or (offset and messages[0]["role"] != "system"):
+            continue
+        more = [{k: v for k, v in t.items() if k not in TURN_KEYS and v is not None} for t in turns]
+        if any(more):
+            joined = [{**e, **m} for m, e in zip(messages[offset:], more, strict=True)]
+            return [*messages[:offset], *joined]
+    return messages
 
 
 def arguments_of(call: dict[str, Any], *, as_text: bool) -> Any:
@@ -183,40 +221,37 @@ def put_media(record: dict[str, Any], media: dict[str, list[str]]) -> dict[str, 
 USED_FIELDS: dict[str, tuple[str, ...]] = {
     "alpaca": ("instruction", "input", "output", "response", "system", "history"),
     "dolly": ("instruction", "context", "response"),
-    "prompt_completion": ("prompt", "completion", "response", "system"),
+    "prompt-completion": ("prompt", "completion", "response", "system"),
     "sharegpt": ("conversations", "system", "tools"),
     "messages": ("messages", "system", "tools"),
     "preference": ("conversations", "messages", "prompt", "chosen", "system", "tools"),
-    "text_label": ("text", "label"),
-    "slots": ("tokens", "intent"),
+    "text-label": ("text", "label", "category"),
+    "slots": ("intent",),
 }
-"""Record fields that a form turns into the conversation, for sources whose reader noted no mapping."""
+"""Record fields that became the conversation, for sources whose reader noted no mapping."""
+
+USED_ROLES = (
+    *("prompt", "input", "response", "system", "history", "conversations", "chosen", "text", "label", "intent"),
+    *("tools", "images"),
+)
+"""Roles of a reader's mapping whose field is said by the conversation. Tokens are not: tags count on them."""
 
 MEDIA_COLUMNS = frozenset(MEDIA.values())
-
-
-def _names(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for inner in value.values():
-            yield from _names(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _names(inner)
 
 
 def used_fields(facts: dict[str, Any]) -> dict[str, frozenset[str]]:
     """For each source, the record fields that became the conversation; the others are extra columns.
 
     Args:
-        facts: `Dataset.facts`; every entry of `sources` may have a `mapping` (role → field names).
+        facts: `Dataset.facts`; every entry of `sources` may have a `mapping` (role → field name).
     """
     used = {}
     for source in facts.get("sources", []):
-        mapping = source.get("mapping")
-        names = frozenset(_names(mapping)) if mapping else frozenset(USED_FIELDS.get(source.get("form", ""), ()))
-        used[source.get("name", "")] = names
+        mapping = source.get("mapping") or {}
+        if not mapping:
+            continue
+        roles = [role for role in USED_ROLES if not (role == "label" and mapping.get("label_names"))]
+        used[source.get("name", "")] = frozenset(name for role in roles if isinstance(name := mapping.get(role), str))
     return used
 
 

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 
 from curation.core.dataset import Dataset
-from curation.exporters._forms import MEDIA_COLUMNS, Form, InexpressibleError, extra_fields, used_fields
+from curation.exporters._forms import (
+    MEDIA_COLUMNS,
+    Form,
+    InexpressibleError,
+    carry_turn_fields,
+    extra_fields,
+    used_fields,
+)
 from curation.exporters._rows import BLOCK, RowView, dumps, stream
 
 LOADER_CHUNK = 10 << 20
@@ -102,12 +109,12 @@ class Plan:
 
 
 def say(form: Form, view: RowView) -> dict[str, Any]:
-    """One row in a form, with files that the record lists beside its conversation.
+    """One row in a form, with the publisher's keys of its turns and files that the record lists beside its conversation.
 
     Raises:
         InexpressibleError: if the form cannot say it.
     """
-    said = form.convert(view.messages, view.tools, view.record)
+    said = form.convert(carry_turn_fields(view.messages, view.record), view.tools, view.record)
     if isinstance(view.record, dict):
         for name in MEDIA_COLUMNS & view.record.keys() - said.keys():
             files = view.record[name]

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from curation.exporters._base import JsonExporter
-from curation.exporters._forms import Form, flat_text, pairs, plain_only, put_media, split_system, tools_text
+from curation.exporters._forms import (
+    Form,
+    flat_text,
+    pairs,
+    put_media,
+    split_system,
+    tools_text,
+    turn_fields,
+    usual_weights,
+)
 
 INPUT_FIELDS = ("input", "context")
 
@@ -14,8 +23,8 @@ def to_alpaca(messages: list[dict[str, Any]], tools: Any = None, record: Any = N
     """One conversation as an Alpaca record.
 
     Earlier question-answer pairs go into `history`; a leading system message into `system`; tools that are offered but
-    never called into `tools` (JSON text); images into `images` with `<image>` in the text. A question without an answer
-    has `output` None.
+    never called into `tools` (JSON text); images into `images` with `<image>` in the text; names of speakers and a
+    publisher's own keys of turns into `turn_fields` (JSON text). A question without an answer has `output` None.
 
     Args:
         messages: The conversation.
@@ -23,18 +32,21 @@ def to_alpaca(messages: list[dict[str, Any]], tools: Any = None, record: Any = N
         record: The original record: where it splits the last question into instruction and input, so do we.
 
     Returns:
-        `instruction`, `input`, `output`, and of `system`, `history`, `tools`, `images`, `videos`, `audios` those needed.
+        `instruction`, `input`, `output`, and of `system`, `history`, `tools`, `images`, `videos`, `audios`,
+        `turn_fields` those needed.
 
     Raises:
-        InexpressibleError: for tool calls, roles that do not alternate, loss weights and names of speakers.
+        InexpressibleError: for tool calls, roles that do not alternate, and unusual loss weights.
     """
-    plain_only(messages)
+    usual_weights(messages)
     system, turns = split_system(messages)
     media: dict[str, list[str]] = {}
     texts = [
         (flat_text(user, media), None if answer is None else flat_text(answer, media)) for user, answer in pairs(turns)
     ]
     question, answer = texts[-1]
+    if not answer and isinstance(record, dict) and record.get("output", "") is None:
+        answer = None  # missing is missing: trainers treat no answer and an empty one differently
     instruction, extra = split_question(question, record)
     out: dict[str, Any] = {"instruction": instruction, "input": extra, "output": answer}
     if system:
@@ -43,6 +55,9 @@ def to_alpaca(messages: list[dict[str, Any]], tools: Any = None, record: Any = N
         out["history"] = [[user, reply] for user, reply in texts[:-1]]
     if tools:
         out["tools"] = tools_text(tools)
+    more = turn_fields(messages)
+    if more:
+        out["turn_fields"] = more
     return put_media(out, media)
 
 
@@ -62,7 +77,7 @@ ALPACA = Form(
     "alpaca",
     to_alpaca,
     ("instruction", "input", "output"),
-    {"system": "", "history": [], "tools": None, "images": None, "videos": None, "audios": None},
+    {"system": "", "history": [], "tools": None, "images": None, "videos": None, "audios": None, "turn_fields": None},
 )
 
 
@@ -70,7 +85,7 @@ class Alpaca(JsonExporter):
     """Alpaca records (instruction, input, output) as a JSON list or JSON lines."""
 
     title: ClassVar[str] = "Alpaca (JSON)"
-    weakness: ClassVar[str] = "Cannot say tool calls, loss weights or speakers' names; such rows are left out and listed."
+    weakness: ClassVar[str] = "Cannot say tool calls or loss weights; such rows are left out and listed."
     source: ClassVar[str] = "https://github.com/tatsu-lab/stanford_alpaca"
     suffix: ClassVar[str] = ".json"
 

@@ -9,12 +9,12 @@ from pydantic import Field
 
 from curation.exporters._base import JsonExporter
 from curation.exporters._forms import (
-    KNOWN_KEYS,
     Form,
     arguments_of,
     flat_text,
     has_media,
     media_of,
+    more_of,
     part_text,
     put_media,
     tools_text,
@@ -60,17 +60,17 @@ def _turn(message: dict[str, Any], arguments: str, typed_parts: bool, media: dic
     else:
         turn["content"] = flat_text(message, media)
     if message.get("tool_calls"):
-        turn["tool_calls"] = [
-            {
-                **({"id": call["id"]} if call.get("id") else {}),
-                "type": "function",
-                "function": {"name": call.get("name"), "arguments": arguments_of(call, as_text=arguments == "text")},
-            }
-            for call in message["tool_calls"]
-        ]
-    turn.update({k: message[k] for k in ("weight", "name") if message.get(k) is not None})
-    turn.update({k: v for k, v in message.items() if k not in KNOWN_KEYS and v is not None})
+        turn["tool_calls"] = [_call(call, as_text=arguments == "text") for call in message["tool_calls"]]
+    if message.get("weight") is not None:
+        turn["weight"] = message["weight"]
+    turn.update({k: v for k, v in more_of(message).items() if k not in turn})
     return turn
+
+
+def _call(call: dict[str, Any], *, as_text: bool) -> dict[str, Any]:
+    function = {k: v for k, v in call.items() if k not in ("id", "type")}
+    function["arguments"] = arguments_of(call, as_text=as_text)
+    return {**({"id": call["id"]} if call.get("id") else {}), "type": "function", "function": function}
 
 
 def _part(part: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -12,10 +14,11 @@ from curation.exporters._forms import (
     InexpressibleError,
     flat_text,
     pairs,
-    plain_only,
     put_media,
     split_system,
     tools_text,
+    turn_fields,
+    usual_weights,
 )
 from curation.exporters.messages import to_messages
 
@@ -29,12 +32,12 @@ def to_prompt_completion(messages: list[dict[str, Any]], tools: Any = None, reco
         record: Not used; every form has the same signature.
 
     Returns:
-        `prompt` and `completion` (None where the question has no answer).
+        `prompt` and `completion` (None where the question has no answer), and `turn_fields` (JSON text) if there are any.
 
     Raises:
-        InexpressibleError: for a system message, several turns, tools, images, loss weights and names of speakers.
+        InexpressibleError: for a system message, several turns, tools, images and unusual loss weights.
     """
-    plain_only(messages)
+    usual_weights(messages)
     system, turns = split_system(messages)
     if system:
         raise InexpressibleError("a system message")
@@ -48,11 +51,16 @@ def to_prompt_completion(messages: list[dict[str, Any]], tools: Any = None, reco
     out = {"prompt": flat_text(question, media), "completion": None if answer is None else flat_text(answer, media)}
     if media:
         raise InexpressibleError("images")
-    return out
+    more = turn_fields(messages)
+    return {**out, "turn_fields": more} if more else out
 
 
 def to_prompt_completion_messages(
-    messages: list[dict[str, Any]], tools: Any = None, record: Any = None
+    messages: list[dict[str, Any]],
+    tools: Any = None,
+    record: Any = None,
+    *,
+    arguments: Literal["text", "object"] = "object",
 ) -> dict[str, Any]:
     """Everything up to the last answer as the prompt, the last answer as the completion, both as lists of messages.
 
@@ -62,6 +70,7 @@ def to_prompt_completion_messages(
         messages: The conversation.
         tools: The tools offered, or None.
         record: Not used; every form has the same signature.
+        arguments: Arguments of tool calls as JSON text or as objects.
 
     Returns:
         `prompt` and `completion`, and of `tools` (JSON text), `images`, `videos`, `audios` those needed.
@@ -74,7 +83,7 @@ def to_prompt_completion_messages(
     if any(m.get("weight") for m in messages[:-1]) or messages[-1].get("weight") == 0:
         raise InexpressibleError("loss weights")
     bare = [{k: v for k, v in m.items() if k != "weight"} for m in messages]
-    out = to_messages(bare, None, None, arguments="object", typed_parts=False)
+    out = to_messages(bare, None, None, arguments=arguments, typed_parts=False)
     turns = out.pop("messages")
     said: dict[str, Any] = {"prompt": turns[:-1], "completion": turns[-1:]}
     if tools:
@@ -82,7 +91,7 @@ def to_prompt_completion_messages(
     return put_media(said, out)
 
 
-TEXTS = Form("prompt_completion", to_prompt_completion, ("prompt", "completion"), {}, "text")
+TEXTS = Form("prompt_completion", to_prompt_completion, ("prompt", "completion"), {"turn_fields": None}, "text")
 TURNS = Form(
     "prompt_completion",
     to_prompt_completion_messages,
@@ -90,6 +99,7 @@ TURNS = Form(
     {"tools": None, "images": None, "videos": None, "audios": None},
     "messages",
 )
+TURNS_FOR_ARROW = replace(TURNS, convert=partial(to_prompt_completion_messages, arguments="text"))
 
 
 class PromptCompletion(JsonExporter):

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from curation.exporters._base import JsonExporter
 from curation.exporters._forms import (
-    KNOWN_KEYS,
     Form,
     InexpressibleError,
     arguments_of,
     flat_text,
+    more_of,
     put_media,
     tools_text,
 )
@@ -46,8 +46,9 @@ def to_sharegpt(messages: list[dict[str, Any]], tools: Any = None, record: Any =
             turn["value"] = call_text(message)
         else:
             turn["value"] = flat_text(message, media)
-        turn.update({k: message[k] for k in ("weight", "name") if message.get(k) is not None})
-        turn.update({k: v for k, v in message.items() if k not in KNOWN_KEYS and v is not None})
+        if message.get("weight") is not None:
+            turn["weight"] = message["weight"]
+        turn.update({k: v for k, v in more_of(message).items() if k not in turn})
         turns.append(turn)
     out: dict[str, Any] = {"conversations": turns}
     if tools:
@@ -61,7 +62,7 @@ def call_text(message: dict[str, Any]) -> str:
     Raises:
         InexpressibleError: if the turn also holds other text.
     """
-    calls = [{"name": c.get("name"), "arguments": arguments_of(c, as_text=False)} for c in message["tool_calls"]]
+    calls = [{**c, "arguments": arguments_of(c, as_text=False)} for c in message["tool_calls"]]
     said = calls[0] if len(calls) == 1 else calls
     content = message.get("content") or ""
     if not content.strip():
@@ -72,7 +73,7 @@ def call_text(message: dict[str, Any]) -> str:
         raise InexpressibleError("text beside a tool call") from None
     given_calls = [given] if isinstance(given, dict) else given
     same = isinstance(given_calls, list) and all(isinstance(c, dict) for c in given_calls)
-    if same and [{"name": c.get("name"), "arguments": arguments_of(c, as_text=False)} for c in given_calls] == calls:
+    if same and [{**c, "arguments": arguments_of(c, as_text=False)} for c in given_calls] == calls:
         return str(content)
     raise InexpressibleError("text beside a tool call")
 

@@ -109,6 +109,6 @@ def coverage_figure(
     fig.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="x")
     fig.update_xaxes(title_text="rows selected", tickformat=",d", showgrid=False)
     fig.update_yaxes(
-        title_text=f"{palette.plain(name)}<br><sup>{direction}</sup>", tickformat=".0%" if percent else None
+        title_text=f"{palette.plain(name)} ({direction})", tickformat=".0%" if percent else None
     )
     return fig

@@ -109,7 +109,7 @@ def map_figure(
         dragmode=drag,
         uirevision=uirevision,
         selectionrevision=uirevision,
-        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        margin={"l": 0, "r": 0, "t": 34, "b": 0},  # the toolbar stands in the upper margin
         legend={
             "itemclick": False,
             "itemdoubleclick": False,

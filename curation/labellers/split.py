@@ -27,9 +27,9 @@ def chance(contents: np.ndarray, seed: int) -> np.ndarray:
         contents: S16 `[n]`.
         seed: 0 to 2³² − 1.
     """
-    padded = contents.astype("S16", copy=False)
-    words = np.frombuffer(padded.tobytes(), "<u8").reshape(-1, 2)
-    mixed = words[:, 0] ^ _mix(words[:, 1] + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15))
+    words = np.frombuffer(contents.tobytes(), "<u8").reshape(-1, 2)
+    step = np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    mixed = words[:, 0] ^ _mix(words[:, 1] + step)
     return (_mix(mixed) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 

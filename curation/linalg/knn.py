@@ -210,17 +210,28 @@ class _Bounds:
         # Where all rows are about as long (unit rows), the least length serves all columns and saves a pass.
         smallest, largest = float(norms.min()), float(norms.max())
         self.even = largest - smallest <= 1e-5 * largest
-        self.half = np.full_like(self.low, self.low.min() / 2) if self.even else self.low / 2
+        self._least = float(self.low.min()) if self.even else 0.0
+        self._buffer = np.empty(0, points.dtype)
 
     def scores(self, rows: np.ndarray, columns: slice) -> np.ndarray:
-        """`x_i·x_j − low_j/2` `[len(rows), columns]`: the higher, the nearer the column may be."""
-        scores = self.points[rows] @ self.points[columns].T
-        scores -= self.half[0] if self.even else self.half[columns]
+        """`x_i·x_j − low_j/2` `[len(rows), columns]`: the higher, the nearer the column may be.
+
+        Without the second term where all rows are about as long. The array is overwritten by the next call, because
+        fresh memory for every block costs as much as a narrow product.
+        """
+        right = self.points[columns]
+        shape = (len(rows), len(right))
+        if shape[0] * shape[1] > len(self._buffer):
+            self._buffer = np.empty(shape[0] * shape[1], self.points.dtype)
+        scores = self._buffer[: shape[0] * shape[1]].reshape(shape)
+        np.matmul(self.points[rows], right.T, out=scores)
+        if not self.even:
+            scores -= self.low[columns] / 2
         return scores
 
     def from_scores(self, rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Lower bounds, float64, of scores `[len(rows)]` or `[len(rows), c]`."""
-        low = self.low[rows].astype(np.float64)
+        low = self.low[rows].astype(np.float64) + self._least
         return (low if scores.ndim == 1 else low[:, None]) - 2 * scores.astype(np.float64)
 
 
@@ -302,7 +313,7 @@ def _on_device(
 
     n = len(bounds.points)
     points = torch.from_numpy(np.ascontiguousarray(bounds.points)).to(device)
-    half = torch.from_numpy(bounds.half).to(device)
+    half = None if bounds.even else torch.from_numpy(bounds.low / 2).to(device)
     block = max(1, min(8192, DEVICE_BLOCK_VALUES // n))
     start = 0
     while start < len(queries):
@@ -311,7 +322,8 @@ def _on_device(
             with _full_precision():
                 at = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
                 scores = points[at] @ points.T
-                scores -= half
+                if half is not None:
+                    scores -= half
                 scores[torch.arange(len(rows), device=device), at] = -torch.inf
                 top = torch.topk(scores, want, dim=1)
                 kept, columns = top.values.cpu().numpy(), top.indices.cpu().numpy()

@@ -39,7 +39,7 @@ def guess(sample: Sample) -> Mapping | None:
         input=sample.first("input") or "input",
         system=sample.first("system") or "system",
         history=sample.first("history") or "history",
-        images=sample.first("images", "image"),
+        images=sample.first("images", "image") or "images",
     )
 
 

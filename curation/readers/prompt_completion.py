@@ -47,9 +47,9 @@ def guess(sample: Sample) -> Mapping | None:
         prompt=prompt,
         response=response,
         input=None if extra == prompt else extra,
-        system=sample.first("system", "system_prompt"),
-        tools=sample.first("tools"),
-        images=sample.first("images", "image"),
+        system=sample.first("system", "system_prompt") or "system",
+        tools=sample.first("tools") or "tools",
+        images=sample.first("images", "image") or "images",
         **turns,
     )
 

@@ -35,7 +35,7 @@ def guess_conversation(sample: Sample, form: FormName) -> Mapping | None:
         conversations=name,
         system=sample.first("system", "system_prompt") or "system",
         tools=sample.first("tools", "functions") or "tools",
-        images=sample.first("images", "image"),
+        images=sample.first("images", "image") or "images",
         **keys,
     )
 

@@ -113,7 +113,7 @@ class _Checker:
         if "#" in self.text:
             _refuse(self.text, self.text.index("#"), "comments are not allowed")
         try:
-            tree = ast.parse(self.text, mode="eval").body
+            tree = ast.parse(self.text + "\n", mode="eval").body  # without it, an error at the end has no place
         except SyntaxError as error:
             _refuse(self.text, min(max((error.offset or 1) - 1, 0), len(self.text)), error.msg)
         except (ValueError, RecursionError, MemoryError) as error:

@@ -123,7 +123,8 @@ def error_box(error: CurationError) -> None:
 
 
 def _first_upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    # a file or field name at the beginning stays as it is
+    return text[:1].upper() + text[1:] if text.split(" ", 1)[0].isalpha() else text
 
 
 @contextlib.contextmanager

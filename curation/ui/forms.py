@@ -65,8 +65,11 @@ class MethodForm:
     @property
     def changed(self) -> dict[str, Any]:
         """Only the values that differ from the method's defaults: what a short recipe says."""
-        fields = {} if self.method is None else type(self.method).model_fields
-        return {k: v for k, v in self.values.items() if k not in fields or fields[k].get_default() != v}
+        if self.method is None:
+            return dict(self.values)
+        fields = type(self.method).model_fields
+        defaults = {n: f.get_default(call_default_factory=True) for n, f in fields.items()}
+        return {k: v for k, v in self.values.items() if getattr(self.method, k) != defaults[k]}
 
 
 def method_form(
@@ -201,6 +204,7 @@ def _choice(spec: _Spec, options: tuple[Any, ...]) -> Any:
             format_func=lambda o: plain(_say(o)),
             key=spec.key,
             help=spec.help,
+            wrap=True,
         )
     return st.selectbox(spec.label, everything, at, format_func=_say, key=spec.key, help=spec.help)
 
@@ -266,7 +270,14 @@ def budget_input(
     names = list(UNITS)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = st.segmented_control(
-            label, names, default=unit, required=True, format_func=UNITS.__getitem__, key=f"{key}.unit", help=help
+            label,
+            names,
+            default=unit,
+            required=True,
+            format_func=UNITS.__getitem__,
+            key=f"{key}.unit",
+            help=help,
+            wrap=True,
         )
         common: dict[str, Any] = {"label_visibility": "collapsed", "key": f"{key}.{chosen}"}
         if chosen == "percent":

@@ -54,7 +54,7 @@ def row_card(
                 st.code(_pretty(tools), language="json", wrap_lines=True)
         if facts:
             st.dataframe(
-                {"": list(facts), " ": [_value(v) for v in facts.values()]}, hide_index=True, key=f"{key}.facts"
+                {"fact": list(facts), "value": [_value(v) for v in facts.values()]}, hide_index=True, key=f"{key}.facts"
             )
         with st.expander("Original record", icon=":material/data_object:"):
             st.code(_cut(_pretty(dataset.record(row))), language="json", wrap_lines=True)

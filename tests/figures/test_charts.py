@@ -86,7 +86,7 @@ def test_curve_and_band_are_the_given_values():
     assert by_name[None].y.tolist() == random.min(0).tolist()
     assert by_name["random, 3 seeds"].y.tolist() == random.max(0).tolist()
     assert by_name["random, mean"].y.tolist() == pytest.approx(random.mean(0))
-    assert fig.layout.yaxis.title.text == f"{SAFE}<br><sup>lower is better</sup>"
+    assert fig.layout.yaxis.title.text == f"{SAFE} (lower is better)"
     assert fig.layout.shapes[0].x0 == 20
 
 

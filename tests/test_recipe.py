@@ -1,0 +1,162 @@
+"""Recipes: strict, checked before anything runs, keys that say what made a result."""
+
+from __future__ import annotations
+
+import pytest
+
+from curation.complete import complete, merge, with_coverage
+from curation.core.errors import CurationError, RecipeError
+from curation.core.method import parse_budget, resolve_count
+from curation.recipe import Recipe, plan, preset_names
+from curation.workspace import Workspace
+from tests.test_workspace import rows
+
+TEXT = """
+inputs: {pool: Dataset}
+steps:
+  length: {use: scorer/length, on: $pool}
+  top:    {use: selector/top-k, score: $length, keep: highest, budget: 2}
+result: $top
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    ws = Workspace.open(tmp_path / "ws")
+    ws.add_rows(rows(["a", "b", "c"]), "d")
+    return ws
+
+
+def keys(workspace, *settings):
+    made = plan(Recipe.read(TEXT).with_settings(settings), workspace, {"pool": "d"})
+    return {s.name: s.key for s in made.steps}
+
+
+def test_yaml_round_trip_keeps_the_word_on():
+    recipe = Recipe.read(TEXT)
+    assert recipe.steps["length"]["on"] == "$pool"
+    assert Recipe.read(recipe.yaml()) == recipe
+
+
+def test_every_parameter_enters_the_key_also_falsy_ones(workspace):
+    base = keys(workspace)
+    assert keys(workspace) == base
+    for setting in ("length.text=both", "length.unit=words", "length.text=prompt"):
+        changed = keys(workspace, setting)
+        assert changed["length"] != base["length"]
+        assert changed["top"] != base["top"]
+
+
+def test_budget_changes_the_selection_but_not_its_order(workspace):
+    a = plan(Recipe.read(TEXT), workspace, {"pool": "d"}).steps[1]
+    b = plan(Recipe.read(TEXT).with_settings(["top.budget=1"]), workspace, {"pool": "d"}).steps[1]
+    assert a.order_key == b.order_key
+    assert a.key != b.key
+
+
+def test_a_step_s_name_does_not_enter_its_key(workspace):
+    renamed = TEXT.replace("length:", "len:").replace("$length", "$len")
+    made = plan(Recipe.read(renamed), workspace, {"pool": "d"})
+    assert {s.key for s in made.steps} == set(keys(workspace).values())
+
+
+def test_resolved_recipe_has_the_same_keys(workspace):
+    made = plan(Recipe.read(TEXT), workspace, {"pool": "d"})
+    again = plan(Recipe.read(made.resolved_yaml()), workspace, {"pool": "d"})
+    assert [s.key for s in again.steps] == [s.key for s in made.steps]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_plans(workspace, name):
+    recipe = Recipe.read(name)
+    assert recipe.about["title"]
+    assert recipe.about["source"]
+    assert recipe.about["scope"]
+    assert plan(recipe, workspace, {"pool": "d"}).steps
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("steps: {a: {use: x}}", "result"),
+        ("[1, 2]", "no mapping"),
+        ("a: b: c", "not valid YAML"),
+        (TEXT.replace("Dataset", "Datset"), "no input type"),
+        (TEXT + "\nextra: 1\n", "extra"),
+        (TEXT.replace("$top", "$tip"), "is no step"),
+    ],
+)
+def test_broken_recipes_say_what_is_wrong(workspace, text, words):
+    with pytest.raises(RecipeError) as caught:
+        plan(Recipe.read(text + "\n"), workspace, {"pool": "d"})
+    assert words in str(caught.value)
+
+
+def test_artifact_inputs_are_typed(workspace):
+    text = "inputs: {s: Selection}\nsteps: {u: {use: selector/union, of: [$s]}}\nresult: $u\n"
+    with pytest.raises(RecipeError, match="not bound"):
+        plan(Recipe.read(text), workspace, {})
+
+
+def test_dataset_must_be_named_when_there_are_two(workspace):
+    workspace.add_rows(rows(["z"]), "other")
+    with pytest.raises(RecipeError, match="not bound to a dataset"):
+        plan(Recipe.read(TEXT), workspace, {})
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1000, ("rows", 1000)),
+        ("1_000", ("rows", 1000)),
+        ("5%", ("percent", 5)),
+        ("0.5 %", ("percent", 0.5)),
+        ("200k tokens", ("tokens", 200_000)),
+        ("2M tokens", ("tokens", 2_000_000)),
+        ("30 rows", ("rows", 30)),
+    ],
+)
+def test_budgets_are_read(value, expected):
+    assert parse_budget(value) == expected
+
+
+@pytest.mark.parametrize("value", [0, -5, "101%", "abc", "", "1.5", "nan", "inf", "5 %%"])
+def test_bad_budgets_are_refused(value):
+    with pytest.raises(CurationError, match="budget"):
+        parse_budget(value)
+
+
+@pytest.mark.parametrize(
+    ("budget", "eligible", "count"),
+    [("5%", 10, 1), ("5%", 30, 2), ("25%", 10, 3), ("0.1%", 10, 1), ("100%", 7, 7), (9, 4, 4), (3, 10, 3)],
+)
+def test_percent_rounds_half_up_and_is_at_least_one(budget, eligible, count):
+    assert resolve_count(budget, eligible) == count
+
+
+def test_complete_adds_the_steps_a_method_needs():
+    recipe = complete("selector/k-center", {"budget": 5})
+    assert [s["use"] for s in recipe.steps.values()] == ["encoder/sentence", "selector/k-center"]
+    tokens = complete("selector/k-center", {"budget": "2k tokens"})
+    assert "scorer/length" in [s["use"] for s in tokens.steps.values()]
+    covered = with_coverage(recipe)
+    assert [s["use"] for s in covered.steps.values()].count("encoder/sentence") == 1
+    with pytest.raises(RecipeError, match="needs 'score'"):
+        complete("selector/top-k", {"budget": 5})
+
+
+def test_complete_sets_fields_of_a_preset():
+    recipe = complete("modn", {"budget": 7, "embed.text": "prompt"})
+    assert recipe.steps[recipe.result[1:]]["budget"] == 7
+    assert recipe.steps["embed"]["text"] == "prompt"
+
+
+def test_merge_shares_equal_steps_and_renames_others():
+    steps = {"embed": {"use": "encoder/sentence", "on": "$pool"}}
+    more = {
+        "embed": {"use": "encoder/tfidf", "on": "$pool"},
+        "pick": {"use": "selector/k-center", "features": "$embed"},
+    }
+    assert merge(steps, more) == {"embed": "embed-2", "pick": "pick"}
+    assert steps["pick"]["features"] == "$embed-2"
+    assert merge(steps, {"again": {"use": "encoder/sentence", "on": "$pool"}}) == {"again": "embed"}
