@@ -57,6 +57,7 @@ TOPICS = {
     "travel": travel,
 }
 OFF_TOPIC_CHARACTERS = 40  # "Four" could pass as an answer to many questions; a longer text cannot
+FEW_WORDS = 12  # answers shorter than this are left out when there are more rows than needed
 EDITED_WORDS = 30  # in shorter rows one changed word already makes a different row
 TWICE_COPIED = 4  # originals with two exact copies, so that groups of three occur
 SIMILARITY = 0.82  # lowest Jaccard similarity, of word triples, of a near-duplicate with its original
@@ -102,7 +103,7 @@ def build(seed: int) -> list[dict[str, str | int | None]]:
         *(Entry(RARE_TOPIC, row, "rare-topic") for row in read_prose(RARE_TOPIC)),
     ]
     left = [Entry(topic, row) for topic, rows in pools.items() for row in rows]
-    clean = rng.sample(left, ROWS - sum(PLANTED.values()))
+    clean = without_some_short(left, ROWS - sum(PLANTED.values()), rng)
     entries += clean + exact_copies(clean, rng) + near_copies(clean, rng)
     rng.shuffle(entries)
     return as_records(originals_first(entries))
@@ -127,6 +128,13 @@ def true_rows(seed: int) -> dict[str, list[Row]]:
             raise ValueError(f"the question was made twice: {row.instruction} {row.input}")
         asked.add((row.instruction, row.input))
     return pools
+
+
+def without_some_short(entries: list[Entry], count: int, rng: Random) -> list[Entry]:
+    """Return `count` of the entries, leaving out some of those with short answers, of which there are many."""
+    short = [index for index, entry in enumerate(entries) if len(entry.row.output.split()) < FEW_WORDS]
+    left_out = set(rng.sample(short, len(entries) - count))
+    return [entry for index, entry in enumerate(entries) if index not in left_out]
 
 
 def take(pools: dict[str, list[Row]], count: int, wanted: Callable[[Row], bool]) -> list[tuple[str, Row]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from curation.core.dataset import from_pairs
 from curation.core.errors import DataError
 from curation.core.method import discover
 from curation.core.runtime import Runtime
+from curation.linalg.knn import nearest_neighbours
 from curation.neighbours import Neighbourhood, usable_rows
 
 
@@ -80,13 +83,20 @@ def test_no_usable_row_is_an_error():
         connect(np.zeros((3, 2)))
 
 
-def test_above_the_limit_recall_is_measured():
-    points = np.random.default_rng(0).normal(size=(1500, 8))
-    graph = connect(points, k=5, exact_up_to=100)
-    order, _ = neighbours_naive(points[:, :].astype(np.float32), 5, "cosine")
-    found = np.mean([len(np.intersect1d(a, b)) for a, b in zip(graph.indices, order, strict=True)]) / 5
-    assert 0.9 < graph.recall <= 1
-    assert abs(found - graph.recall) < 0.02
+def test_above_the_limit_the_search_is_approximate_and_its_recall_kept(monkeypatch):
+    asked = {}
+
+    def search(points, k, **options):
+        asked.update(options, k=k)
+        found = nearest_neighbours(points, k, metric=options["metric"])
+        return dataclasses.replace(found, recall=0.97, exact=False)
+
+    monkeypatch.setattr("curation.neighbours.nearest_neighbours", search)
+    points = np.random.default_rng(0).normal(size=(30, 4))
+    points[7] = 0
+    graph = connect(points, k=5, exact_up_to=10, seed=3)
+    assert graph.recall == 0.97
+    assert (asked["k"], asked["exact_up_to"], asked["seed"]) == (5, 10, 3)
 
 
 def test_its_name_is_the_family():

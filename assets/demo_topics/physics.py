@@ -194,8 +194,9 @@ def _power(rng: Random, turn: int) -> Row:
         f"A heater draws {current} A at 230 V. How much energy does it use in {hours} hours, in kilowatt-hours?",
         f"My kiln takes {current} A from the 230 V mains and fires for {hours} hours. How many kWh is that?",
     )
-    formula = f"230 V × {current} A = {230 * current:,} W, and {230 * current:,} W × {hours} h"
-    return _problem(asks[turn], formula, 230 * current * hours / 1000, "kWh", 10)
+    watts = 230 * current
+    formula = f"230 V × {current} A = {watts:,} W, and {watts:,} W × {hours} h = {watts * hours:,} Wh"
+    return _problem(asks[turn], formula, watts * hours / 1000, "kWh", 10)
 
 
 def _density(rng: Random, turn: int) -> Row:

@@ -55,10 +55,10 @@ MENDED = (
         "assert age == 20",
     ),
     (
-        "items = [1, 2, 3, 4]\nfor item in items:\n    if item % 2 == 0:\n        items.remove(item)",
-        "items = [1, 2, 3, 4]\nitems = [item for item in items if item % 2 != 0]",
+        "items = [2, 4, 5, 7]\nfor item in items:\n    if item % 2 == 0:\n        items.remove(item)",
+        "items = [2, 4, 5, 7]\nitems = [item for item in items if item % 2 != 0]",
         "Removing items while looping over the same list makes the loop skip elements. Build a new list instead.",
-        "assert items == [1, 3]",
+        "assert items == [5, 7]",
     ),
     (
         "def last_word(text):\n    return text.split()[1]",

@@ -1,9 +1,9 @@
-"""The row that every topic makes, and the reader of the prose files.
+r"""The row that every topic makes, and the reader of the prose files.
 
 A prose file holds free-form rows:
 
     == the instruction
-    << the input, on one line, when there is one
+    << the input, when there is one, with \n for a line break
     the output, on as many lines as it needs
     ~~ right words => wrong words ~~ right words => wrong words
 
@@ -74,4 +74,4 @@ def _parse(block: str) -> Row:
     swaps = lines.pop().removeprefix("~~ ").split(" ~~ ") if lines[-1].startswith("~~ ") else []
     output = "\n".join(lines).strip()
     pairs = [(right.strip(), wrong.strip()) for right, _, wrong in (swap.partition(" => ") for swap in swaps)]
-    return Row(instruction, output, given, swapped(output, pairs) if pairs else "")
+    return Row(instruction, output, given.replace("\\n", "\n"), swapped(output, pairs) if pairs else "")

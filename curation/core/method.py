@@ -57,7 +57,10 @@ FAMILIES: dict[str, str] = {
 
 
 def _check_budget(value: int | str) -> int | str:
-    parse_budget(value)
+    try:
+        parse_budget(value)
+    except CurationError as error:  # pydantic adds the name of the field to a ValueError only
+        raise ValueError(f"{error.message}; {error.hint}") from None
     return value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from curation.core.artifacts import Coverage, Export, Labels, Score, Selection
@@ -14,6 +15,7 @@ from curation.core.method import Exporter, Size
 from curation.core.runtime import Runtime
 from curation.exporters._export import Beside, carry_out
 from curation.exporters._forms import Form
+from curation.exporters._records import Checking, Written, plan_for, write_records
 from curation.models.tokens import PACKAGED
 
 JSON_SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -36,9 +38,7 @@ class FileExporter(Exporter):
     cutoff_len: int | None = Field(
         None, ge=16, le=1_048_576, description="Longest row in tokens for the trainer; empty: 2,048."
     )
-    tokenizer: str = Field(
-        PACKAGED, description="Tokenizer for counting: 'packaged', a folder or a Hugging Face name."
-    )
+    tokenizer: str = Field(PACKAGED, description="Tokenizer for counting: 'packaged', a folder or a Hugging Face name.")
     order: Literal["dataset", "pick"] = Field("dataset", description="Order of rows: as in the pool, or as picked.")
     drop_unusable: bool = Field(
         False, description="Leave out rows that the trainer would drop or fail on; they are listed."
@@ -59,7 +59,7 @@ class FileExporter(Exporter):
 
         Args:
             pool: The rows.
-            runtime: Its context gives "folder", "recipe" (YAML), "command" and "results" of the run, where there is one.
+            runtime: Its context gives "folder", "recipe" (YAML), "command" and "results" of the run, if there is one.
             selection: Which rows, and why.
             scores: Shown before and after in the card, and row by row in `decisions.parquet`.
             labels: The same.
@@ -71,6 +71,22 @@ class FileExporter(Exporter):
             MissingDependency: if the format needs a package that is not installed.
         """
         return carry_out(self, pool, runtime, Beside(selection, scores or {}, labels or {}, coverage))
+
+    def write(self, pool: Dataset, rows: np.ndarray, path: Path, runtime: Runtime) -> Written:
+        """Write the data file or folder only; `export` calls it."""
+        checking = Checking(self.trainer, self.cutoff_len, self.tokenizer)
+        plan = plan_for(pool, rows, (self.form(), self.second_form()), self.container(path), self.trainer, runtime)
+        return write_records(
+            pool, plan, path, checking, runtime, escape=self.escapes(), drop_unusable=self.drop_unusable
+        )
+
+    def escapes(self) -> bool:
+        """Whether formulas in CSV cells are defused."""
+        return False
+
+    def default_suffix(self, pool: Dataset) -> str:
+        """What an output without a suffix gets."""
+        return self.suffix
 
     def container(self, path: Path) -> str:
         """The container for an output path: "json", "jsonl", "csv", "parquet" or "hf".
@@ -117,5 +133,7 @@ class TableExporter(FileExporter):
     def container(self, path: Path) -> str:
         """The container for an output path, which must have the format's own suffix or none of the others."""
         if path.suffix.lower() != self.suffix:
-            raise CurationError(f"{path.name}: this format is written as {self.suffix}", f"end the name in {self.suffix}")
+            raise CurationError(
+                f"{path.name}: this format is written as {self.suffix}", f"end the name in {self.suffix}"
+            )
         return self.suffix.removeprefix(".")

@@ -56,7 +56,7 @@ class Setting:
     limit: int | None
 
 
-def dataset_info(plan: Plan, setting: Setting) -> dict[str, Any] | None:
+def dataset_info(plan: Plan) -> dict[str, Any] | None:
     """LLaMA-Factory's entry for the file; None where it cannot read it (folders, lists of messages as prompts).
 
     Columns that the file does not have must not be named there: naming them ends the run with a KeyError.
@@ -65,22 +65,50 @@ def dataset_info(plan: Plan, setting: Setting) -> dict[str, Any] | None:
     if plan.container == "hf" or form.style == "messages":
         return None
     media = {name: name for name in (*MEDIA, "tools") if name in has}
-    entry: dict[str, Any] = {"file_name": setting.data}
     if form.name == "alpaca":
         columns = {"prompt": "instruction", "query": "input", "response": "output"}
         columns.update({name: name for name in ("system", "history") if name in has})
-        return {setting.name: {**entry, "columns": {**columns, **media}}}
+        return {"columns": {**columns, **media}}
     if form.name == "prompt_completion":
-        return {setting.name: {**entry, "columns": {"prompt": "prompt", "response": "completion"}}}
+        return {"columns": {"prompt": "prompt", "response": "completion"}}
     if plan.container == "csv":
         return None
     if form.name == "sharegpt":
-        columns = {"messages": "conversations", **media}
-        return {setting.name: {**entry, "formatting": "sharegpt", "columns": columns, "tags": TAGS_SHAREGPT}}
+        return {
+            "formatting": "sharegpt",
+            "columns": {"messages": "conversations", **media},
+            "tags": TAGS_SHAREGPT,
+        }
     # `formatting: openai` adds a sentence to every system prompt; only tool calls need it
     formatting = "openai" if "tool_calls" in plan.turn_keys else "sharegpt"
-    columns = {"messages": "messages", **media}
-    return {setting.name: {**entry, "formatting": formatting, "columns": columns, "tags": TAGS_MESSAGES}}
+    return {"formatting": formatting, "columns": {"messages": "messages", **media}, "tags": TAGS_MESSAGES}
+
+
+def original_entry(fact: dict[str, Any], fields: list[str]) -> dict[str, Any] | None:
+    """LLaMA-Factory's entry for records as they came, preference pairs too; None for forms it does not read.
+
+    Args:
+        fact: What the reader noted about the source: its `mapping` and `container`.
+        fields: Fields that occur in the records.
+    """
+    mapping = {k: v for k, v in (fact.get("mapping") or {}).items() if v in fields or k in ("form", "role", "content")}
+    form = mapping.get("form")
+    container = str(fact.get("container", "")).split(".")[0]
+    if container not in LOADERS or fact.get("layout") in ("splits", "values"):
+        return None
+    shared = {name: mapping[name] for name in ("system", "tools", "images") if name in mapping}
+    pair = {name: mapping[name] for name in ("chosen", "rejected") if name in mapping}
+    if form in ("alpaca", "dolly", "prompt-completion") or (form == "preference" and "prompt" in mapping):
+        names = {"prompt": "prompt", "query": "input", "response": "response", "history": "history"}
+        columns = {column: mapping[role] for column, role in names.items() if role in mapping}
+        return {**({"ranking": True} if pair else {}), "columns": {**columns, **pair, **shared}}
+    if form in ("sharegpt", "messages", "preference") and "conversations" in mapping:
+        base = TAGS_SHAREGPT if mapping.get("role") == "from" else TAGS_MESSAGES
+        given = {"role_tag": mapping.get("role"), "content_tag": mapping.get("content")}
+        tags = {**base, **{k: v for k, v in given.items() if v}}
+        columns = {"messages": mapping["conversations"], **pair, **shared}
+        return {"formatting": "sharegpt", **({"ranking": True} if pair else {}), "columns": columns, "tags": tags}
+    return None
 
 
 def llama_factory_yaml(setting: Setting) -> str:
@@ -192,7 +220,8 @@ config = SFTConfig(
     learning_rate=2e-4,
     lr_scheduler_type="cosine",
 )
-trainer = SFTTrainer(model={model}, args=config, train_dataset=rows, peft_config=LoraConfig(r=16, lora_alpha=32))
+peft = LoraConfig(r=16, lora_alpha=32)
+trainer = SFTTrainer(model={model}, args=config, train_dataset=rows, peft_config=peft)
 trainer.train()
 trainer.save_model()
 '''

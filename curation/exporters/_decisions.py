@@ -67,7 +67,7 @@ class _States:
             self.left_out[rows] = reason
         self.verdicts = written.report.verdicts(n) if written.report else np.full(n, None, dtype=object)
         if written.report:
-            plain = self.in_file & np.equal(self.verdicts, None)
+            plain = self.in_file & np.array([v is None for v in self.verdicts], bool)
             self.verdicts[plain] = "used"
 
     def columns(self, rows: np.ndarray) -> list[pa.Array]:
@@ -136,7 +136,10 @@ def _names_of(label: Labels, rows: np.ndarray) -> pa.Array:
 
 
 OWN_COLUMNS = frozenset(
-    "row row_id source line selected pick why margin covered_by distance in_file left_out trainer".split()
+    [
+        *("row", "row_id", "source", "line", "selected", "pick", "why", "margin"),
+        *("covered_by", "distance", "in_file", "left_out", "trainer"),
+    ]
 )
 
 

@@ -1,8 +1,8 @@
 """What all record forms share: reading a conversation, refusing what a form cannot say, and extra columns.
 
-A form is a pure function from a conversation to a dictionary. It either says everything the conversation holds or raises
-`InexpressibleError`: then the row is left out of the file, counted, named in the card and kept in its original form in
-`not_expressible.jsonl`. Nothing is flattened in silence.
+A form is a pure function from a conversation to a dictionary. It either says everything the conversation holds or
+raises `InexpressibleError`: then the row is left out of the file, counted, named in the card and kept as it came in
+`not_in_file.jsonl`. Nothing is flattened in silence.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from curation.exporters._rows import dumps, loads
 
 MEDIA = {"image": "images", "video": "videos", "audio": "audios"}
 """Kind of a typed part → the column that lists its files. The text holds `<image>` where the file belongs."""
+
+TEXT_PARTS = ("text", "input_text", "output_text")
 
 KNOWN_KEYS = frozenset({"role", "content", "parts", "weight", "tool_calls", "name"})
 """Keys of a Message."""
@@ -67,7 +69,7 @@ def media_of(part: dict[str, Any]) -> tuple[str, Any] | None:
         InexpressibleError: if the part is of a kind without a column.
     """
     kind = str(part.get("type", "text"))
-    if kind in ("text", "input_text", "output_text"):
+    if kind in TEXT_PARTS:
         return None
     base = kind.removeprefix("input_").removesuffix("_url")
     if base not in MEDIA:
@@ -80,7 +82,7 @@ def media_of(part: dict[str, Any]) -> tuple[str, Any] | None:
 
 def has_media(message: dict[str, Any]) -> bool:
     """True when a turn holds a part that is not text."""
-    return any(part.get("type", "text") not in ("text", "input_text", "output_text") for part in message.get("parts") or [])
+    return any(part.get("type", "text") not in TEXT_PARTS for part in message.get("parts") or [])
 
 
 def part_text(part: dict[str, Any]) -> str:

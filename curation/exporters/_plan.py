@@ -27,9 +27,12 @@ LOADER_CHUNK = 10 << 20
 """Bytes from which `datasets` infers the types of a JSON-lines file (its option `chunksize`)."""
 
 RESERVED = frozenset(
-    """instruction input output history system prompt completion chosen rejected label messages conversations tools text
-    image images video videos audio audios input_ids attention_mask labels position_ids completion_mask assistant_masks
-    seq_lengths segments chat_template_kwargs""".split()
+    [
+        *("instruction", "input", "output", "history", "system", "prompt", "completion", "chosen", "rejected", "label"),
+        *("messages", "conversations", "tools", "text", "image", "images", "video", "videos", "audio", "audios"),
+        *("input_ids", "attention_mask", "labels", "position_ids", "completion_mask", "assistant_masks"),
+        *("seq_lengths", "segments", "chat_template_kwargs"),
+    ]
 )
 """Names to which one of the trainers gives a meaning; an extra column with such a name is written as `original_...`."""
 
@@ -109,7 +112,7 @@ class Plan:
 
 
 def say(form: Form, view: RowView) -> dict[str, Any]:
-    """One row in a form, with the publisher's keys of its turns and files that the record lists beside its conversation.
+    """One row in a form, with the publisher's keys of its turns and the files that its record lists.
 
     Raises:
         InexpressibleError: if the form cannot say it.

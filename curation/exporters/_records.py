@@ -47,6 +47,7 @@ class Written:
         left_out: Reason → rows that were to be written and were not.
         report: The trainer check of what was written.
         notes: Sentences for the card.
+        entry: LLaMA-Factory's entry where there is no plan to make it from.
     """
 
     rows: np.ndarray
@@ -56,6 +57,7 @@ class Written:
     left_out: dict[str, np.ndarray] = field(default_factory=dict)
     report: CheckReport | None = None
     notes: tuple[str, ...] = ()
+    entry: dict[str, Any] | None = None
 
 
 def chosen_rows(pool: Dataset, selection: Selection | None, order: str = "dataset") -> np.ndarray:
@@ -68,7 +70,7 @@ def chosen_rows(pool: Dataset, selection: Selection | None, order: str = "datase
         return np.arange(len(pool))
     if selection.n != len(pool) or selection.dataset != pool.fingerprint:
         raise CurationError(
-            f"the selection belongs to another dataset of {selection.n:,} rows, not to {pool.name} ({len(pool):,} rows)",
+            f"the selection is of another dataset of {selection.n:,} rows, not of {pool.name} ({len(pool):,} rows)",
             "export it with the dataset it was made from",
         )
     rows = np.asarray(selection.order, np.int64)
@@ -160,7 +162,9 @@ def write_records(
     if drop_unusable:
         report = check_only(pool, plan, checking, runtime)
         if report is None:
-            raise CurationError("drop_unusable needs a trainer whose rules decide", "name one: llama-factory, axolotl, trl")
+            raise CurationError(
+                "drop_unusable needs a trainer whose rules decide", "name one: llama-factory, axolotl, trl"
+            )
         for found in (report.dropped, report.stops):
             left_out.update({f"{report.trainer} does not use: {reason}": rows for reason, rows in found.items()})
         plan = replace(plan, rows=plan.rows[~np.isin(plan.rows, report.unusable)])

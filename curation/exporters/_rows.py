@@ -49,6 +49,11 @@ def dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def one_line(text: str) -> str:
+    """A JSON text without line ends; inside strings JSON writes them as marks, so only its own layout is lost."""
+    return text if "\n" not in text and "\r" not in text else text.replace("\n", " ").replace("\r", " ")
+
+
 def blocks(dataset: Dataset, rows: np.ndarray, columns: list[str]) -> Iterator[tuple[np.ndarray, dict[str, list[Any]]]]:
     """Blocks of up to `BLOCK` rows in the given order, as Python lists by column name.
 

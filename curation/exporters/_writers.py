@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -102,31 +102,50 @@ def cell_text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else dumps(value)
 
 
-def csv_line(cells: list[str | None], separator: str = ",") -> str:
+Quoting = Literal["minimal", "all", "none"]
+
+
+def csv_line(cells: list[str | None], separator: str = ",", quoting: Quoting = "minimal") -> str:
     """One CSV line without its end. None is an empty cell, an empty text is `""`, so both can be told apart."""
-    return separator.join("" if c is None else _quoted(c, separator) for c in cells)
+    if quoting == "none":
+        return separator.join(cell or "" for cell in cells)
+    return separator.join("" if c is None else _quoted(c, separator, quoting == "all") for c in cells)
 
 
-def _quoted(text: str, separator: str) -> str:
-    if text and not any(sign in text for sign in (separator, '"', "\n", "\r")) and text == text.strip():
-        return text
-    return '"' + text.replace('"', '""') + '"'
+def _quoted(text: str, separator: str, always: bool) -> str:
+    plain = text and not any(sign in text for sign in (separator, '"', "\n", "\r")) and text == text.strip()
+    return text if plain and not always else '"' + text.replace('"', '""') + '"'
 
 
 class Csv:
-    """Comma-separated values with a header; UTF-8.
+    """Comma-separated values; UTF-8.
 
     Args:
         path: The file.
         columns: Its columns.
         escape: Prefix cells that a spreadsheet would run as a formula.
         separator: What stands between cells.
+        quoting: Quote where needed, always or never.
+        line_end: What ends a line.
+        header: Write the names of the columns first.
     """
 
-    def __init__(self, path: Path, columns: tuple[str, ...], *, escape: bool, separator: str = ",") -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: tuple[str, ...],
+        *,
+        escape: bool,
+        separator: str = ",",
+        quoting: Quoting = "minimal",
+        line_end: str = "\n",
+        header: bool = True,
+    ) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
-        self._columns, self._escape, self._separator = columns, escape, separator
-        self._line(list(columns))
+        self._columns, self._escape = columns, escape
+        self._separator, self._quoting, self._end = separator, quoting, line_end
+        if header:
+            self._line(list(columns))
 
     def write(self, record: dict[str, Any]) -> None:
         self._line([cell_text(record.get(name)) for name in self._columns])
@@ -134,8 +153,8 @@ class Csv:
     def _line(self, cells: list[str | None]) -> None:
         if self._escape:
             cells = [None if c is None else escape_cell(c) for c in cells]
-        self._file.write(csv_line(cells, self._separator))
-        self._file.write("\n")
+        self._file.write(csv_line(cells, self._separator, self._quoting))
+        self._file.write(self._end)
 
     def close(self) -> None:
         self._file.close()
@@ -158,7 +177,9 @@ _TURN_BASE = {"role", "content", "from", "value", "tool_calls"}
 
 def arrow_schema(plan: Plan) -> pa.Schema:
     """Types of every column of a plan. Extra columns of nested or mixed values are JSON text."""
-    turn_fields = {k: pa.string() for k in ("role", "content", "from", "value") if k in plan.turn_keys}
+    turn_fields: dict[str, pa.DataType] = {
+        k: pa.string() for k in ("role", "content", "from", "value") if k in plan.turn_keys
+    }
     if "tool_calls" in plan.turn_keys:
         turn_fields["tool_calls"] = _CALLS
     other = {k: _KINDS[common_kind(set(v))] for k, v in plan.turn_keys.items() if k not in _TURN_BASE}

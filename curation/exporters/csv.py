@@ -25,9 +25,15 @@ class Csv(TableExporter):
     columns: Literal["alpaca", "messages", "prompt_completion"] = Field(
         "alpaca", description="Record form whose columns the file has."
     )
-    escape_formulas: bool = Field(
-        True, description="Put an apostrophe before cells that begin with = + - @, tab or a line end."
+    escape_formulas: Literal["auto", "yes", "no"] = Field(
+        "auto",
+        description="Put an apostrophe before cells that begin with = + - @, tab or a line end; auto: yes, unless the "
+        "file is for a trainer, which would learn the apostrophe.",
     )
+
+    def escapes(self) -> bool:
+        """Whether formulas are defused."""
+        return self.escape_formulas == "yes" or (self.escape_formulas == "auto" and self.trainer == "none")
 
     def form(self) -> Form:
         """The record form."""

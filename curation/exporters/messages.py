@@ -38,7 +38,7 @@ def to_messages(
         record: Not used; every form has the same signature.
         arguments: Arguments of tool calls as JSON text (OpenAI's own way) or as objects (what chat templates expect).
         tools_as_text: The tools column as JSON text rather than as a list.
-        typed_parts: Turns with images as a list of typed parts; otherwise as text with `<image>` and an `images` column.
+        typed_parts: Turns with images as a list of typed parts; else as text with `<image>` and an `images` column.
 
     Returns:
         `messages`, and of `tools`, `images`, `videos`, `audios` those needed.

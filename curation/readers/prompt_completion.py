@@ -1,7 +1,7 @@
 """Prompt and completion, each a text or a list of turns (TRL), and question and answer under their many names.
 
-An end-of-text marker at the end of a completion stays in the record and is left out of the text: trainers add their own,
-and it would count as a word of the answer.
+An end-of-text marker at the end of a completion stays in the record and is left out of the text: trainers add their
+own, and it would count as a word of the answer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 from curation.core.dataset import Message
 from curation.readers._images import with_images
 from curation.readers._record import Converted, Converter, Form, Sample, getter, needs_object, text_of
-from curation.readers._turns import guess_turns, tools_reader, turns_in, turns_reader
+from curation.readers._turns import TurnsReader, guess_turns, tools_reader, turns_in
 from curation.readers.alpaca import before_reader, prompt_reader
 from curation.readers.mapping import Mapping
 
@@ -73,7 +73,7 @@ def converter(mapping: Mapping) -> Converter:
     """Records → messages by a mapping of this form."""
     get_prompt, get_response, get_images = getter(mapping.prompt), getter(mapping.response), getter(mapping.images)
     read_text, read_before = prompt_reader(mapping.prompt, mapping.input), before_reader(mapping.system, None)
-    read_turns, read_tools = turns_reader(mapping), tools_reader(mapping.tools)
+    read_turns, read_tools = TurnsReader(mapping), tools_reader(mapping.tools)
 
     def convert(record: Any) -> Converted:
         needs_object(record)

@@ -1,8 +1,8 @@
 """ShareGPT: `conversations` of {from, value}, with `system`, `tools`, function calls and observations.
 
 A function_call turn becomes an assistant message with `tool_calls` and no text, an observation a message of the role
-"tool". The record's `system` comes first, unless the turns begin with a system turn of their own: then that one wins, as
-in LLaMA-Factory.
+"tool". The record's `system` comes first, unless the turns begin with a system turn of their own: then that one wins,
+as in LLaMA-Factory.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from curation.readers._images import with_images
 from curation.readers._record import Converted, Converter, Form, Sample, getter, needs_object, optional_text
-from curation.readers._turns import LISTS, guess_turns, tools_reader, turns_in, turns_reader
+from curation.readers._turns import LISTS, TurnsReader, guess_turns, tools_reader, turns_in
 from curation.readers.mapping import FormName, Mapping
 
 
@@ -44,7 +44,7 @@ def converter(mapping: Mapping) -> Converter:
     """Records → messages by a mapping of this form; `messages` uses it too."""
     get_turns, get_images = getter(mapping.conversations), getter(mapping.images)
     read_turns, read_system, read_tools = (
-        turns_reader(mapping),
+        TurnsReader(mapping),
         optional_text(mapping.system),
         tools_reader(mapping.tools),
     )

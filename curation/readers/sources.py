@@ -149,7 +149,9 @@ def _zip(path: Path, label: str) -> list[Source]:
         raise DataError(f"holds no data file, only {seen}", f"data files end in {', '.join(DATA_ENDINGS)}", file=label)
     notes = (f"left aside in the archive: {clean(', '.join(aside[:8]))}",) if aside else ()
     return [
-        Source(clean(f"{label}/{m.filename}"), str(path), m.file_size, m.filename, notes=notes if m is wanted[0] else ())
+        Source(
+            clean(f"{label}/{m.filename}"), str(path), m.file_size, m.filename, notes=notes if m is wanted[0] else ()
+        )
         for m in wanted
     ]
 
@@ -162,7 +164,9 @@ def _hub(given: str) -> Source:
     if path.exists():
         raise DataError("is neither a file nor a folder", "name a file", file=given)
     near = get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 3) if path.parent.is_dir() else []
-    raise DataError("there is no such file", f"did you mean {', '.join(near)}?" if near else "check the path", file=given)
+    raise DataError(
+        "there is no such file", f"did you mean {', '.join(near)}?" if near else "check the path", file=given
+    )
 
 
 def _hidden(path: Path) -> bool:

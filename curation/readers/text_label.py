@@ -13,8 +13,10 @@ from curation.readers._record import MISSING, Converted, Converter, Form, Reject
 from curation.readers.alpaca import prompt_reader
 from curation.readers.mapping import Mapping
 
-TEXTS = ("text", "sentence", "utterance", "query", "question", "review", "comment", "tweet", "title", "premise")
-TEXTS += ("sentence1", "question1")
+TEXTS = (
+    *("text", "sentence", "utterance", "query", "question", "review", "comment", "tweet", "title"),
+    *("premise", "sentence1", "question1"),
+)
 SECONDS = ("hypothesis", "sentence2", "question2")
 LABELS = ("label", "category", "intent", "class", "labels", "target", "sentiment", "topic", "emotion", "label_text")
 

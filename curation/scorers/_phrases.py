@@ -7,7 +7,10 @@ _CANNOT = (
     "i can't", "i cannot", "i am unable to", "i'm unable to", "i am not able to", "i'm not able to",
     "i won't be able to",
 )
-_DO = ("assist", "help with", "help you", "provide", "fulfill", "comply", "answer", "generate", "access", "browse")
+_DO = (
+    "assist", "help with", "help you", "provide", "fulfill", "fulfil", "comply", "answer", "generate", "access",
+    "browse",
+)
 
 REFUSALS: dict[str, tuple[str, ...]] = {
     "en": (
@@ -70,7 +73,9 @@ BOILERPLATE: dict[str, tuple[str, ...]] = {
         "let me know if you have any", "is there anything else i can", "feel free to ask",
         "please let me know if you need", "click here to", "all rights reserved", "subscribe to our newsletter",
         "terms and conditions apply", "lorem ipsum", "<nooutput>", "<no output>", "<noinput>", "nooutput",
-        "no output needed", "your answer here", "[insert", "to be continued...",
+        "no output needed", "your answer here", "[insert", "to be continued...", "in today's fast-paced world",
+        "let's dive in", "great question!", "i'd be happy to help", "i would be happy to help", "assist you today",
+        "unlock the full potential of", "every situation is unique", "endless possibilities",
     ),
     "zh": (
         "作为一个人工智能", "作为一名人工智能", "作为人工智能", "作为一个ai", "作为一名ai", "作为ai",

@@ -283,7 +283,12 @@ class Formula(Scorer):
     weakness: ClassVar[str] = "Weights are yours: nothing says that they are right, and ranks change with the pool."
     source: ClassVar[str] = "The user's own"
 
-    expression: str = Field(min_length=1, max_length=MAX_CHARS, description="for example rank(reward) + rank(mtld)")
+    expression: str = Field(
+        min_length=1,
+        max_length=MAX_CHARS,
+        description="for example rank(reward) + rank(mtld)",
+        examples=["rank(a) + rank(b)"],
+    )
     higher_is_better: bool | None = Field(True, description="which end of the result is better; none = neither")
 
     @field_validator("expression")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import streamlit as st
 
@@ -19,6 +20,10 @@ from curation.ui.text import number, plain
 from curation.workspace import DatasetInfo, ResultInfo, Workspace
 
 WORKSPACE_VARIABLE = "CURATION_WORKSPACE"
+OPEN_VARIABLE = "CURATION_OPEN"
+"""Query of the address to begin with; `curate app FILE` sets it to `?dataset=…`."""
+FOLDER_VARIABLE = "CURATION_FOLDER"
+"""Where `curate app` was called: relative paths that the user types start there."""
 DATASET_PARAMETER = "dataset"
 POLL_S = 3.0
 
@@ -69,12 +74,24 @@ def dataset_info() -> DatasetInfo | None:
     if not infos:
         return None
     by_name = {d.name: d for d in infos} | {d.fingerprint: d for d in infos}
-    asked = st.query_params.get(DATASET_PARAMETER) or st.session_state.get(DATASET_PARAMETER)
+    asked = st.query_params.get(DATASET_PARAMETER) or st.session_state.get(DATASET_PARAMETER) or _asked_at_start()
     if asked and asked not in by_name:
         st.warning(f"There is no dataset called {plain(asked)} here; showing {plain(infos[0].name)}.")
     info = by_name.get(asked or "", infos[0])
     open_dataset(info.name)
     return info
+
+
+def _asked_at_start() -> str | None:
+    query = parse_qs(os.environ.get(OPEN_VARIABLE, "").lstrip("?"))
+    return query.get(DATASET_PARAMETER, [None])[0]
+
+
+def path_of(text: str) -> str:
+    """What the user typed as a file or folder: `~` and relative paths are resolved, hub ids stay as they are."""
+    path = Path(text.strip()).expanduser()
+    here = Path(os.environ.get(FOLDER_VARIABLE) or Path.cwd()) / path
+    return str(here) if here.exists() else text.strip()
 
 
 def dataset() -> Dataset | None:

@@ -129,10 +129,11 @@ def test_approximate_above_the_stated_size_and_its_recall_is_measured():
 
 
 def test_approximate_fills_rows_of_many_copies():
-    points = np.repeat(np.random.default_rng(0).standard_normal((30, 5)), 40, axis=0)
+    points = np.repeat(np.random.default_rng(0).standard_normal((15, 5)), 60, axis=0)
     found = nearest_neighbours(points, 6, exact_up_to=100)
+    assert not found.exact
     assert (found.indices >= 0).all()
-    assert (found.indices != np.arange(1200)[:, None]).all()
+    assert (found.indices != np.arange(900)[:, None]).all()
 
 
 def test_recall_counts_shared_rows():

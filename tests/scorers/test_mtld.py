@@ -40,7 +40,7 @@ def test_known_values():
 
 
 def test_reading_backward_changes_nothing():
-    words = "the cat sat on the mat and the dog sat on the cat and ran".split()
+    words = ["the", "cat", "sat", "on", "the", "mat", "and", "the", "dog", "sat", "on", "the", "cat", "and", "ran"]
     assert mtld(words) == mtld(words[::-1])
 
 

@@ -7,9 +7,9 @@ from curation.scorers.type_token_ratio import TypeTokenRatio, root_type_token_ra
 
 
 def test_known_values():
-    assert type_token_ratio("a b a b".split()) == 0.5
+    assert type_token_ratio(["a", "b", "a", "b"]) == 0.5
     assert type_token_ratio(["a"]) == 1
-    assert root_type_token_ratio("a b a b".split()) == 1
+    assert root_type_token_ratio(["a", "b", "a", "b"]) == 1
     assert np.isnan(type_token_ratio([]))
     assert np.isnan(root_type_token_ratio([]))
 

@@ -42,7 +42,9 @@ def test_rows_that_were_not_eligible_say_so(build):
 
 def test_margins_of_picks_and_of_rows_that_are_not_eligible_are_unknown(build):
     pool = build(3)
-    made = selection(pool.pool, pool.ask(eligible=[0, 1]), np.array([0]), stages=("x",), margin=np.array([1.0, 2.0, 3.0]))
+    made = selection(
+        pool.pool, pool.ask(eligible=[0, 1]), np.array([0]), stages=("x",), margin=np.array([1.0, 2.0, 3.0])
+    )
     np.testing.assert_array_equal(made.margin, [np.nan, 2.0, np.nan])
 
 

@@ -1,4 +1,4 @@
-"""Selections joined, compared and taken away."""
+"""Selections joined."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import pytest
 
 from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
-from curation.selectors.intersect import Intersect
-from curation.selectors.minus import Minus
 from curation.selectors.union import Union
 
 
@@ -41,27 +39,7 @@ def test_union_keeps_weights_only_when_all_have_them(build):
     assert len(Union().select(pool.pool, pool.ask(), Runtime(), of=[heavy, pool.picks([2])]).weights) == 0
 
 
-@pytest.mark.parametrize("method", [Union(), Intersect()])
-def test_nothing_to_join_is_an_error(build, method):
+def test_nothing_to_join_is_an_error(build):
     pool = build(2)
-    with pytest.raises(CurationError, match="no selection"):
-        method.select(pool.pool, pool.ask(), Runtime(), of=[])
-
-
-def test_intersection_follows_the_first(build):
-    pool = build(5)
-    first = pool.picks([4, 2, 0], "a", gains=np.array([3.0, 2.0, 1.0]))
-    made = Intersect().select(pool.pool, pool.ask(), Runtime(), of=[first, pool.picks([0, 4, 1], "b")])
-    assert made.order.tolist() == [4, 0]
-    assert made.gains.tolist() == [3.0, 1.0]
-    assert [made.why(row) for row in (1, 2, 3)] == ["out: a", "out: b", "out: a"]
-
-
-def test_difference_takes_away(build):
-    pool = build(5)
-    made = Minus().select(
-        pool.pool, pool.ask(), Runtime(), of=pool.picks([4, 2, 0], "a"), without=[pool.picks([2]), pool.picks([3])]
-    )
-    assert made.order.tolist() == [4, 0]
-    assert made.why(2) == "out: taken away: it is in another selection"
-    assert made.why(3) == "out: a"
+    with pytest.raises(CurationError, match="no selection to join"):
+        Union().select(pool.pool, pool.ask(), Runtime(), of=[])

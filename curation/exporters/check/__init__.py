@@ -65,7 +65,9 @@ def refuse_unreadable(trainer: str, form: str, container: str, style: str = "") 
     elif container == "csv" and form == "messages" and trainer in ("llama-factory", "trl"):
         problem = f"{_name(trainer)} cannot read conversations from CSV cells"
     if problem:
-        raise CurationError(problem, "export with --format messages" + ("" if trainer != "llama-factory" else " or sharegpt"))
+        raise CurationError(
+            problem, "export with --format messages" + ("" if trainer != "llama-factory" else " or sharegpt")
+        )
 
 
 def _name(trainer: str) -> str:
@@ -205,7 +207,7 @@ class Checker:
         if self.trainer == "trl" and self.form == "prompt_completion":
             out.append("TRL trains on the completion only")
         if self.trainer == "axolotl":
-            out.append("Axolotl drops rows longer than sequence_len; excess_length_strategy: truncate cuts them instead")
+            out.append("Axolotl drops rows longer than sequence_len; excess_length_strategy: truncate cuts them")
         about = "an approximation of the model's own count" if approximate else "as the model counts"
         out.append(f"tokens counted with {counted}, {about}")
         return out

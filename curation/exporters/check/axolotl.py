@@ -1,13 +1,13 @@
-"""Axolotl's acceptance rules, read from `prompt_strategies/chat_template.py`, `prompt_tokenizers.py`,
-`prompt_strategies/user_defined.py`, `utils/data/utils.py` and `utils/trainer.py` of release 0.19.0.
+"""Axolotl's acceptance rules, as release 0.19.0 has them.
 
-What happens to a record there:
+Read from `prompt_strategies/chat_template.py`, `prompt_strategies/user_defined.py`, `prompt_tokenizers.py`,
+`utils/data/utils.py` and `utils/trainer.py`. What happens to a record there:
 
 - Longer than `sequence_len`: dropped (`excess_length_strategy: drop`, the default), not cut. Under 2 tokens: dropped.
 - Without one trained token: dropped (with `sample_packing: true`, which the config written here sets).
-- `chat_template` trains the roles in `roles_to_train`, here the assistant, unless a turn's own flag (`weight` here) says
-  otherwise; an assistant turn without text trains nothing. An empty list of messages, tool arguments or tools that are
-  not JSON end the run with an error. A null anywhere is taken away before.
+- `chat_template` trains the roles in `roles_to_train`, here the assistant, unless a turn's own flag (`weight` here)
+  says otherwise; an assistant turn without text trains nothing. An empty list of messages, tool arguments or tools
+  that are not JSON end the run with an error. A null anywhere is taken away before.
 - `alpaca` reads instruction, input and output only: system prompt and history are not read.
 """
 
@@ -28,7 +28,14 @@ HISTORY_UNREAD = "earlier turns are not read by type: alpaca; export messages in
 SYSTEM_UNREAD = "the system prompt is not read by type: alpaca; export messages instead"
 LAST_UNTRAINED = "the last turn is not trained on"
 
-ROLES = {"human": "user", "user": "user", "assistant": "assistant", "gpt": "assistant", "system": "system", "tool": "tool"}
+ROLES = {
+    "human": "user",
+    "user": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "system": "system",
+    "tool": "tool",
+}
 SHAREGPT_ROLES = {**ROLES, "observation": "tool", "function_call": "assistant"}
 """What `roles` in the config written for ShareGPT files adds."""
 
@@ -118,5 +125,7 @@ def _json_problem(value: Any, what: str) -> str:
 
 def _text(content: Any) -> str:
     if isinstance(content, list):
-        return "".join(str(p.get("text") or p.get("content") or p.get("value") or "") for p in content if isinstance(p, dict))
+        return "".join(
+            str(p.get("text") or p.get("content") or p.get("value") or "") for p in content if isinstance(p, dict)
+        )
     return "" if content is None else str(content)

@@ -1,7 +1,7 @@
-"""LLaMA-Factory's acceptance rules, read from `data/converter.py`, `data/processor/supervised.py`, `data/template.py`,
-`data/formatter.py` and `data/mm_plugin.py` of release 0.9.5.
+"""LLaMA-Factory's acceptance rules, as release 0.9.5 has them.
 
-What happens to a record there:
+Read from `data/converter.py`, `data/processor/supervised.py`, `data/template.py`, `data/formatter.py` and
+`data/mm_plugin.py`. What happens to a record there:
 
 - The converter turns it into prompt turns and one answer. It empties records whose roles do not alternate (user or tool
   answer, then assistant or tool call) or whose number of turns is odd. The processor then drops every record without
@@ -28,6 +28,7 @@ THOUGHT = ("<think>", "</think>")
 
 EMPTY_ANSWER = "an empty answer: the model learns to say nothing"
 LOSS_WEIGHTS = "loss weights are not read: every answer is trained on"
+HISTORY_UNREAD = "earlier turns in a CSV cell are not read"
 TEXT_BESIDE_CALL = "text beside a tool call is not read"
 THINKING_OFF = "'detailed thinking off' is added to the system prompt by formatting: openai"
 
@@ -50,6 +51,7 @@ def read_alpaca(record: dict[str, Any]) -> Reading:
     """What becomes of a record in Alpaca form (instruction, input, output, history, system, tools)."""
     turns: list[Turn] = []
     history = record.get("history")
+    notes = [HISTORY_UNREAD] if history and not isinstance(history, list) else []
     if isinstance(history, list):
         for pair in history:
             if not isinstance(pair, list) or len(pair) != 2:
@@ -62,7 +64,7 @@ def read_alpaca(record: dict[str, Any]) -> Reading:
     if not isinstance(record.get("output"), str):
         return dropped("empty output")
     turns.append(("assistant", record["output"]))
-    return _render(record, record.get("system"), turns)
+    return _render(record, record.get("system"), turns, notes=notes)
 
 
 def read_prompt_completion(record: dict[str, Any]) -> Reading:
@@ -78,7 +80,7 @@ def read_sharegpt(record: dict[str, Any]) -> Reading:
 
 
 def read_messages(record: dict[str, Any]) -> Reading:
-    """What becomes of a messages record under `formatting: sharegpt` with the tags role, content, user, assistant, tool."""
+    """What becomes of a messages record under `formatting: sharegpt` with the tags role, content, user, ..., tool."""
     return _read_turns(record, record.get("messages"), "role", "content", ("user", "tool"))
 
 
@@ -109,24 +111,20 @@ def read_openai(record: dict[str, Any]) -> Reading:
     system: Any = record.get("system")
     if turns and turns[0]["role"] == "system":
         system, turns = turns[0].get("content"), turns[1:]
+    notes = [] if record.get("tools") or "detailed thinking o" in str(system or "") else [THINKING_OFF]
     aligned: list[Turn] = []
     results: list[Any] = []
-    notes = [] if record.get("tools") or "detailed thinking o" in str(system or "") else [THINKING_OFF]
     for turn in turns:
-        role, content = turn["role"], turn.get("content")
-        if role not in ("user", "assistant", "tool", "system"):
+        role, content = _openai_turn(turn)
+        if role not in ("user", "assistant", "call", "tool", "system"):
             return stops("unknown role")
-        if role == "assistant" and turn.get("tool_calls"):
-            if content:
-                notes.append(TEXT_BESIDE_CALL)
-            role, content = "call", json.dumps([call["function"] for call in turn["tool_calls"]])
+        if role == "call" and turn.get("content"):
+            notes.append(TEXT_BESIDE_CALL)
         if role == "tool":
             results.append(content)
             continue
         if results:
-            if not all(isinstance(text, str) for text in results):
-                return stops("a turn without text")
-            aligned.append(("tool", "\n".join(results)))
+            aligned.append(("tool", "\n".join(results) if all(isinstance(r, str) for r in results) else None))
             results = []
         aligned.append((role, content))
     if any(role not in (_ASKING, _ANSWERING)[i % 2] for i, (role, _) in enumerate(aligned)):
@@ -136,6 +134,12 @@ def read_openai(record: dict[str, Any]) -> Reading:
     if len(aligned) % 2:
         return dropped("no answer at the end")
     return _render(record, system, aligned, turns, notes)
+
+
+def _openai_turn(turn: dict[str, Any]) -> Turn:
+    if turn["role"] == "assistant" and turn.get("tool_calls"):
+        return "call", json.dumps([call.get("function") for call in turn["tool_calls"]])
+    return str(turn["role"]), turn.get("content")
 
 
 def _render(
@@ -155,9 +159,7 @@ def _render(
     if any(t.get("weight") == 0 for t in raw or [] if t.get("role", t.get("from")) in ("assistant", "gpt")):
         found.append(LOSS_WEIGHTS)
     segments = [Segment(f"{system}{record.get('tools') or ''}", False, "system")] if system else []
-    segments += [
-        Segment(text, role in _ANSWERING, {"call": "assistant"}.get(role, role)) for role, text in turns
-    ]
+    segments += [Segment(text, role in _ANSWERING, {"call": "assistant"}.get(role, role)) for role, text in turns]
     return used(segments, found)
 
 
@@ -208,7 +210,7 @@ def _media_problem(record: dict[str, Any], turns: list[Turn]) -> str:
 
 
 def keep_lengths(source: int, target: int, room: int) -> tuple[int, int]:
-    """Tokens of a question and its answer that fit into `room`: the shorter side first, both in proportion otherwise."""
+    """Tokens of a question and its answer that fit into `room`: the shorter first, both in proportion otherwise."""
     if target * 2 < room:
         most = room
     elif source * 2 < room:

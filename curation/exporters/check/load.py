@@ -104,6 +104,6 @@ class FirstChunk:
         place, row = next(iter(self.late.items()))
         more = f" and {len(self.late) - 1} more" if len(self.late) > 1 else ""
         return (
-            f"the file cannot be loaded as it is: '{place}'{more} first appears after its first 10 MB (row {row}), from "
-            "which loaders infer the types; write a .json list instead"
+            f"the file cannot be loaded as it is: '{place}'{more} first appears after its first 10 MB (row {row}), "
+            "from which loaders infer the types; write a .json list instead"
         )

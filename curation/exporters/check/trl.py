@@ -1,10 +1,10 @@
-"""TRL's acceptance rules for SFT, read from `trainer/sft_trainer.py` and `data_utils.py` of release 1.16.0.
+"""TRL's acceptance rules for SFT, as release 1.16.0 has them.
 
-What happens to a record there:
+Read from `trainer/sft_trainer.py` and `data_utils.py`. What happens to a record there:
 
 - `messages` is trained on as a whole, questions included, unless `assistant_only_loss=True` (which the script written
-  here sets); then a record without an assistant turn ends the run with an error. `prompt` with `completion` is trained on
-  the completion.
+  here sets); then a record without an assistant turn ends the run with an error. `prompt` with `completion` is trained
+  on the completion.
 - Whether the file is text or conversation is decided by its first record; one kind must hold for all.
 - What exceeds `max_length` (1,024 unless set) is cut at the end; a record left without one trained token is dropped.
 - Loss weights are not read. ShareGPT's keys are renamed, but its role names are not.

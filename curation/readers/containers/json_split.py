@@ -1,9 +1,9 @@
 """Cutting a JSON file into the texts of its records, in one pass, with one record in memory at a time.
 
-Three layouts: a list of records, an object of named lists (splits), and values one after another. Texts are cut by their
-brackets and quotes only; whether a text is JSON is for the caller to find out. So one bad record does not cost the rest:
-after brackets that do not match, a text that runs over its line, or a record without end, the cutter goes on at the next
-place that looks like the beginning of a record (a line that begins as earlier records began, or the first key they had).
+Three layouts: a list of records, an object of named lists (splits), and values one after another. Texts are cut by
+their brackets and quotes only; whether a text is JSON is for the caller to find out. So one bad record does not cost
+the rest: after brackets that do not match, a text that runs over its line, or a record without end, the cutter goes on
+at the next place that looks like a record's beginning (a line that begins as records began before, or their first key).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _FIRST_KEY = re.compile(rb'\{\s*"[^"\\\n]{1,80}"')
 _CLOSING = {ord("{"): ord("}"), ord("["): ord("]")}
 _QUOTE = ord('"')
 
+MORE_TEXT = "there is more text after the end of the data"
 CUT_OFF = "the file ends inside this record: it is cut off, or a bracket is not closed"
 
 
@@ -72,7 +73,7 @@ class Splitter:
         self._buffer, self._at, self._line = b"", 0, 1  # _line is the line of position _at
         self._indent = b""  # line end and blanks before the position, if it is the first thing on its line
         self._line_start: bytes | None = None  # how records begin, where each begins a line; b"" where they do not
-        self._first_key: bytes | None = None  # how the last good record began
+        self._last_good = b""
 
     # ------------------------------------------------------------------ layouts
 
@@ -93,7 +94,7 @@ class Splitter:
             if self._peek() == b"[":
                 self._notes["several JSON lists one after another, read as one"] += 1
         if self._peek():
-            yield self._rest("there is more text after the end of the list")
+            yield self._rest(MORE_TEXT)
 
     def splits(self) -> Iterator[Text]:
         """The elements of every list in an object, each with its key; values that are no list are left aside."""
@@ -123,7 +124,7 @@ class Splitter:
                     yield value
                 self._notes[f"'{key[:60]}' is no list of records: left aside"] += 1
         if self._peek():
-            yield self._rest("there is more text after the end of the object")
+            yield self._rest(MORE_TEXT)
 
     # ------------------------------------------------------------------ pieces
 
@@ -166,9 +167,7 @@ class Splitter:
             self._step(end - self._at)
             return Text(excerpt, line, split, self._too_long())
         raw = self._buffer[self._at : end]
-        key = _FIRST_KEY.match(raw)
-        if key:
-            self._first_key = key.group()
+        self._last_good = raw
         self._step(len(raw))
         return Text(raw, line, split)
 
@@ -276,7 +275,8 @@ class Splitter:
     def _next_start(self, start: int) -> int:
         if self._line_start:
             return self._buffer.find(self._line_start, start)
-        return self._buffer.find(self._first_key, start) if self._first_key else -1
+        key = _FIRST_KEY.match(self._last_good)
+        return self._buffer.find(key.group(), start) if key else -1
 
     # ------------------------------------------------------------------ buffer
 

@@ -1,7 +1,7 @@
 """Bytes of a source: unpacked, and for text files turned into UTF-8, never more of them in memory than asked for.
 
-A stream that cannot go on (packed data that ends early, a disk error) does not raise: it ends, and says why in `broken`,
-so that what was read before the break is kept and the break is reported as one quarantined record.
+A stream that cannot go on (packed data that ends early, a disk error) does not raise: it ends, and says why in
+`broken`, so that what was read before the break is kept and the break is reported as one quarantined record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import Any, Protocol
 
 import zstandard
 
@@ -61,7 +61,7 @@ class _Unpacker:
     def _open(self) -> None:
         self._fresh = True
         if self._kind == GZIP:
-            self._object = zlib.decompressobj(_GZIP_WINDOW)
+            self._object: Any = zlib.decompressobj(_GZIP_WINDOW)
         else:
             self._object = zstandard.ZstdDecompressor().decompressobj()
 

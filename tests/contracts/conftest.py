@@ -1,0 +1,373 @@
+"""Contracts: every method that is found is run on pools and inputs made for the ports of its verb.
+
+Nothing here names a method, so a new one is covered by writing its file. What the harness needs to know about a field
+that has no default it reads from the field's `examples`: they must work on the pool made here, whose records have the
+fields `category` and `rating`, whose Labels are named train, held-out and other, whose Scores have the columns `extra`
+and `tokens`, and where a port that takes several artifacts by name gets `a` and `b`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from curation.core.artifacts import (
+    NO_ROW,
+    Artifact,
+    Coverage,
+    Features,
+    Labels,
+    Layout,
+    Missing,
+    Neighbours,
+    Score,
+    Selection,
+)
+from curation.core.dataset import Dataset, Row, in_memory
+from curation.core.errors import CurationError
+from curation.core.method import Ask, Exporter, Method, Port, Selector, discover
+from curation.core.runtime import Runtime
+
+CASES = ("usual", "one row", "all equal", "missing values")
+ROWS = 40
+NAMES = ("held-out", "other", "train")
+WORDS = ("river", "stone", "cloud", "lamp", "paper", "green", "seven", "quiet", "engine", "bread", "window", "salt")
+
+EXPECTED_ERRORS = {
+    ("labeller/split", "all equal"): "belong together",  # equal rows cannot be split
+}
+"""What cannot work by the nature of the method, with a part of the message that says so."""
+
+
+# ---------------------------------------------------------------------- variants of parameters
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method with parameters to try, and a short name for it."""
+
+    cls: type[Method]
+    name: str
+    parameters: dict[str, Any]
+
+    def method(self) -> Method:
+        return self.cls(**self.parameters)
+
+    def __str__(self) -> str:
+        return f"{self.cls.use()}[{self.name}]"
+
+
+def required(cls: type[Method]) -> dict[str, Any]:
+    """Values for fields without a default, from their examples."""
+    return {n: i.examples[0] if i.examples else None for n, i in cls.model_fields.items() if i.is_required()}
+
+
+def choices(annotation: Any) -> list[Any]:
+    """The values of a Literal or bool field, [] for any other."""
+    if annotation is bool:
+        return [False, True]
+    if get_origin(annotation) is Literal:
+        return list(get_args(annotation))
+    return []
+
+
+def variants(cls: type[Method]) -> list[Variant]:
+    """The defaults, and every choice of every Literal or bool field, one at a time."""
+    base = required(cls)
+    examples = {n: i.examples[0] for n, i in cls.model_fields.items() if i.examples}
+    try:
+        cls(**base)
+    except ValidationError:
+        base = examples  # some optional field must be given
+    found = [Variant(cls, "default", base)]
+    for name, info in cls.model_fields.items():
+        for choice in choices(info.annotation):
+            if choice == info.default:
+                continue
+            parameters = {**base, name: choice}
+            try:
+                cls(**parameters)
+            except ValidationError:
+                parameters = {**examples, **parameters}  # some choices need another field
+            found.append(Variant(cls, f"{name}={choice}", parameters))
+    return found
+
+
+# ---------------------------------------------------------------------- pools and artifacts
+
+
+@dataclass(frozen=True)
+class Given:
+    """A pool and artifacts for it, made on demand; all arrays are read-only, as those of a workspace are.
+
+    Args:
+        case: One of CASES.
+        n: Rows.
+    """
+
+    case: str
+    n: int
+    pool: Dataset = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pool", self._pool())
+
+    def _pool(self) -> Dataset:
+        rng = np.random.default_rng(0)
+        rows = []
+        for i in range(self.n):
+            prompt = "What is a river?" if self.case == "all equal" else f"Say {i}: {' '.join(rng.choice(WORDS, 6))}?"
+            answer = "It is water." if self.case == "all equal" else f"{' '.join(rng.choice(WORDS, 12))}. So be it {i}."
+            if self.case == "missing values" and i == 5:
+                prompt, answer = "?", ""
+            record = {"instruction": prompt, "input": "", "output": answer, "category": NAMES[i % 3], "rating": i % 5}
+            messages = [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]
+            rows.append(Row(messages, json.dumps(record), f"part{i % 2}.json", i, "alpaca"))
+        return in_memory(rows, "contract")
+
+    def _values(self, shape: tuple[int, ...], seed: int, gaps: tuple[int, ...]) -> np.ndarray:
+        values = np.random.default_rng(seed).normal(size=shape)
+        if self.case == "all equal":
+            values[:] = values[0]
+        if self.case == "missing values":
+            values[list(gaps)] = np.nan
+        return values
+
+    def _missing(self, gaps: tuple[int, ...]) -> Missing:
+        mask = np.zeros(self.n, bool)
+        if self.case == "missing values":
+            mask[list(gaps)] = True
+        return Missing.where(mask, "made so")
+
+    def features(self, seed: int = 0) -> Features:
+        values = self._values((self.n, 6), seed, (2, 7)).astype(np.float32)
+        return Features(self.pool.fingerprint, values, self._missing((2, 7)))
+
+    def score(self, seed: int = 1) -> Score:
+        columns = {"extra": self._values((self.n,), seed + 10, (3, 9)), "tokens": np.arange(self.n) + 5.0}
+        values = self._values((self.n,), seed, (3, 7))
+        return Score(self.pool.fingerprint, values, self._missing((3, 7)), "made", True, columns)
+
+    def labels(self, seed: int = 0) -> Labels:
+        missing = self._missing((4, 7))
+        codes = (np.arange(self.n) % 3 + seed).astype(np.int32) % 3
+        if self.case in ("all equal", "one row"):
+            codes[:] = 2
+        codes[missing.mask] = NO_ROW
+        first = {int(c): int(np.flatnonzero(codes == c)[0]) for c in np.unique(codes) if c >= 0}
+        of = np.array([NO_ROW if c < 0 or first[int(c)] == i else first[int(c)] for i, c in enumerate(codes)], np.int64)
+        similarity = np.where(of >= 0, 0.9, np.nan)
+        return Labels(
+            self.pool.fingerprint, codes, NAMES, missing, {"of": of, "similarity": similarity}, {"relation": "copy"}
+        )
+
+    def neighbours(self, seed: int = 0) -> Neighbours:
+        features = self.features(seed)
+        k = min(15, max(self.n - 1, 1))
+        indices, distances = np.full((self.n, k), NO_ROW, np.int32), np.full((self.n, k), np.inf, np.float32)
+        rows = np.flatnonzero(~features.missing.mask)
+        points = features.values[rows].astype(np.float64)
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        apart = ((points[:, None] - points[None]) ** 2).sum(axis=2) / 2
+        np.fill_diagonal(apart, np.inf)
+        order = np.argsort(apart, axis=1, kind="stable")[:, : len(rows) - 1][:, :k]
+        indices[rows, : order.shape[1]] = rows[order]
+        distances[rows, : order.shape[1]] = np.take_along_axis(apart, order, 1)
+        return Neighbours(self.pool.fingerprint, indices, distances, "cosine", features.missing)
+
+    def layout(self, seed: int = 3) -> Layout:
+        xy = self._values((self.n, 2), seed, (2, 7)).astype(np.float32)
+        return Layout(self.pool.fingerprint, xy, self._missing((2, 7)))
+
+    def selection(self, seed: int = 0) -> Selection:
+        order = np.random.default_rng(seed).permutation(self.n)[: max(1, self.n // 3)]
+        stage = np.ones(self.n, np.int16)
+        stage[order] = 0
+        return Selection(self.pool.fingerprint, self.n, order, stage=stage, stages=("not picked",), nested=True)
+
+    def coverage(self, seed: int = 0) -> Coverage:
+        return Coverage(self.pool.fingerprint, {"radius": 0.5}, np.array([1, 2]), {"radius": np.array([1.0, 0.5])})
+
+    def artifact(self, kind: type[Artifact], seed: int = 0) -> Artifact:
+        made = getattr(self, kind.kind)(seed)
+        freeze(made)
+        return made
+
+    def ports(self, cls: type[Method], *, optional: bool) -> dict[str, Any]:
+        """Arguments for the verb, each of its own making; optional ones only if asked for."""
+        return {
+            name: self._port(port, seed)
+            for seed, (name, port) in enumerate(cls.ports().items())
+            if optional or not port.optional
+        }
+
+    def _port(self, port: Port, seed: int) -> Any:
+        if port.many == "one":
+            return self.artifact(port.kind, seed)
+        two = [self.artifact(port.kind, seed), self.artifact(port.kind, seed + 1)]
+        return two if port.many == "list" else {"a": two[0], "b": two[1]}
+
+
+def given(case: str, rows: int = ROWS) -> Given:
+    """A pool and inputs for a case."""
+    return Given(case, 1 if case == "one row" else rows)
+
+
+def arrays_of(value: Any) -> Iterator[np.ndarray]:
+    """Every array in an artifact, or in a list or dict of them."""
+    if isinstance(value, np.ndarray):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from arrays_of(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from arrays_of(part)
+    elif dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            yield from arrays_of(getattr(value, f.name))
+
+
+def freeze(value: Any) -> None:
+    """Make all arrays read-only."""
+    for array in arrays_of(value):
+        array.flags.writeable = False
+
+
+def same(a: Any, b: Any) -> bool:
+    """Exact equality of artifacts, NaN being equal to NaN."""
+    if isinstance(a, np.ndarray):
+        nan = a.dtype.kind == "f"
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=nan)
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b) or (a != a and b != b)
+
+
+# ---------------------------------------------------------------------- running as the engine does
+
+
+class Harness:
+    """Runs verbs as the engine does; see the functions above for what it is made of."""
+
+    given = staticmethod(given)
+    same = staticmethod(same)
+    variants = staticmethod(variants)
+    choices = staticmethod(choices)
+    required = staticmethod(required)
+    cases = CASES
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.runs = folder, 0
+
+    def runtime(self, method: Method) -> Runtime:
+        if not isinstance(method, Exporter):
+            return Runtime(cache=self.folder / "cache")
+        self.runs += 1
+        folder = self.folder / str(self.runs)
+        folder.mkdir()
+        context = {"recipe": "steps: {}\nresult: $a\n", "folder": folder, "step": "a", "results": []}
+        return Runtime(cache=self.folder / "cache", context=context)
+
+    def eligible(self, method: Selector, ports: dict[str, Any], n: int) -> np.ndarray:
+        """Rows that are present in every port that decides it."""
+        out = np.zeros(n, bool)
+        for name in method.eligible_ports:
+            value = ports.get(name)
+            if isinstance(value, Artifact):
+                out |= value.missing.mask
+        return np.flatnonzero(~out)
+
+    def select(
+        self, method: Selector, made: Given, ports: dict[str, Any], count: int, known: np.ndarray | None = None
+    ) -> Selection:
+        ask = Ask(self.eligible(method, ports, made.n), count if method.budgeted() else 0, known)
+        freeze(ask)
+        return method.select(made.pool, ask, self.runtime(method), **ports)  # type: ignore[attr-defined]
+
+    def call(self, method: Method, made: Given, ports: dict[str, Any]) -> tuple[Artifact, Dataset]:
+        """The verb's result and the pool it was called with: rows missing in Features or Neighbours are cut away."""
+        if isinstance(method, Selector):
+            eligible = len(self.eligible(method, ports, made.n))
+            return self.select(method, made, ports, max(1, eligible // 3)), made.pool
+        out = np.zeros(made.n, bool)
+        if method.returns.row_aligned:
+            for value in ports.values():
+                if isinstance(value, Features | Neighbours):
+                    out |= value.missing.mask
+        pool = made.pool
+        if out.any():
+            rows = np.flatnonzero(~out)
+            pool = pool.take(rows)
+            ports = {name: _cut(value, rows, pool.fingerprint) for name, value in ports.items()}
+        return getattr(method, method.verb)(pool, self.runtime(method), **ports), pool
+
+    def try_out(self, variant: Variant, case: str, check: Callable[[Method, Given, dict[str, Any]], None]) -> None:
+        """Run `check` without and with optional inputs; one of the two must do, the other may be a user's error."""
+        made, errors = given(case), []
+        port_sets = [made.ports(variant.cls, optional=False)]
+        if any(port.optional for port in variant.cls.ports().values()):
+            port_sets.append(made.ports(variant.cls, optional=True))
+        for ports in port_sets:
+            method = variant.method().resolve(Runtime())
+            try:
+                check(method, made, ports)
+            except CurationError as error:
+                assert error.message, "an error says what is wrong"
+                assert error.hint, f"an error says what to do: {error.message}"
+                errors.append(error)
+        expected = EXPECTED_ERRORS.get((variant.cls.use(), case))
+        if expected is not None:
+            assert any(expected in error.message for error in errors), f"this was to fail with '{expected}'"
+        elif len(errors) == len(port_sets):
+            raise errors[0]
+
+
+def _cut(value: Any, rows: np.ndarray, dataset: str) -> Any:
+    if isinstance(value, list):
+        return [_cut(part, rows, dataset) for part in value]
+    if isinstance(value, dict):
+        return {name: _cut(part, rows, dataset) for name, part in value.items()}
+    cut = value.take(rows, dataset)
+    freeze(cut)
+    return cut
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Harness:
+    """Runs methods as the engine does."""
+    return Harness(tmp_path)
+
+
+PARAMETERS: dict[str, Callable[[Variant], bool]] = {
+    "variant": lambda v: True,
+    "selector": lambda v: issubclass(v.cls, Selector),
+    "nested": lambda v: issubclass(v.cls, Selector) and v.cls.nested and v.method().is_nested(),
+    "seeded": lambda v: issubclass(v.cls, Selector) and "seed" in v.cls.model_fields,
+    "row_wise": lambda v: v.cls.row_wise,
+}
+"""Argument of a test → the variants it is run on."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The argument `cls` is every method in turn; for the others see PARAMETERS."""
+    names = metafunc.fixturenames
+    methods = [cls for _, cls in sorted(discover().items())]
+    if "cls" in names:
+        metafunc.parametrize("cls", methods, ids=[cls.use() for cls in methods])
+    for name in PARAMETERS.keys() & set(names):
+        metafunc.parametrize(name, [v for c in methods for v in variants(c) if PARAMETERS[name](v)], ids=str)
+    if "case" in names:
+        metafunc.parametrize("case", CASES)
