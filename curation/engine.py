@@ -254,7 +254,7 @@ class _Runner:
         """A method that sees all its rows at once. Rows outside, or missing in features, are cut and spread again."""
         absent = Missing.none(len(pool))
         if within is not None and step.within:
-            absent = Missing.where(~within.mask, f"outside `{step.within[0]}`")
+            absent = _outside(within, step.within[0])
         if step.method.returns.row_aligned:
             for value in ports.values():
                 if isinstance(value, Features | Neighbours) and value.missing.mask.any():
@@ -343,7 +343,7 @@ class _Runner:
     ) -> tuple[Artifact, Size, int, str]:
         absent = Missing.none(len(pool))
         if within is not None and step.within:
-            absent = Missing.where(~within.mask, f"outside `{step.within[0]}`")
+            absent = _outside(within, step.within[0])
         for name in method.eligible_ports:
             value = ports.get(name)
             if isinstance(value, Artifact) and hasattr(value, "missing"):
@@ -466,6 +466,14 @@ def _cut(value: Any, rows: np.ndarray, dataset: str) -> Any:
     if isinstance(value, Selection):
         raise CurationError("this step cannot be limited to some rows, since it reads a selection")
     return value.take(rows, dataset) if isinstance(value, Artifact) and value.row_aligned else value
+
+
+def _outside(within: Selection, name: str) -> Missing:
+    """Rows outside a selection, each with the reason it has there; a reason that is itself "outside ..." stays."""
+    reasons = [s if s.startswith("outside") else f"outside `{name}`: {s}" for s in within.stages]
+    codes = np.array(within.stage) if len(within.stage) else np.zeros(within.n, np.int16)
+    codes = np.where(within.mask, 0, np.where(codes > 0, codes, len(reasons) + 1)).astype(np.int16)
+    return Missing(codes, (*reasons, f"outside `{name}`"))
 
 
 def _either(a: Missing, b: Missing) -> Missing:

@@ -36,7 +36,7 @@ class Neighbourhood(Method):
     weakness: ClassVar[str] = (
         "As good as the vectors: rows about one thing in two languages may be no neighbours at all."
     )
-    source: ClassVar[str] = "Exact search; above exact_up_to: Dong, Moses & Li, NN-descent, WWW 2011"
+    source: ClassVar[str] = "Exact search; above exact_up_to: Dong, Charikar & Li, NN-descent, WWW 2011"
 
     k: int = Field(15, ge=1, le=1000, description="neighbours per row; 15 is enough for the map and all indicators")
     metric: Metric = Field("cosine", description="cosine compares directions, euclidean the vectors as they are")

@@ -89,8 +89,11 @@ def _info(method: FileExporter, written: Written, companions: Path) -> dict[str,
     }
     if written.plan:
         info["columns"] = list(written.plan.columns)
+    said = [f"{len(rows):,} selected rows are not in the file: {why}" for why, rows in written.left_out.items()]
+    said += [written.report.sentence()] if written.report else []
+    if said:
+        info["check"] = "; ".join(said)
     if written.report:
-        info["check"] = written.report.sentence()
         info["trainer"] = written.report.info()
         info["command"] = _configs.train_command(method.trainer, str(companions))
     return info

@@ -157,10 +157,11 @@ def _zip(path: Path, label: str) -> list[Source]:
 
 
 def _hub(given: str) -> Source:
-    match = _HUB_ID.fullmatch(given)
-    if match and Path(match[1]).suffix.lower() not in (*DATA_ENDINGS, *PACKED_ENDINGS, ".txt"):
-        return Source(match[1], match[1], hub=True, config=match[2])
-    path = Path(given)
+    match, path = _HUB_ID.fullmatch(given), Path(given)
+    if match:
+        like_a_file = path.suffix.lower() in (*DATA_ENDINGS, *PACKED_ENDINGS, ".txt") or path.parent.is_dir()
+        if given.startswith("hf://") or not like_a_file:
+            return Source(match[1], match[1], hub=True, config=match[2])
     if path.exists():
         raise DataError("is neither a file nor a folder", "name a file", file=given)
     near = get_close_matches(path.name, [p.name for p in path.parent.glob("*")], 3) if path.parent.is_dir() else []

@@ -45,8 +45,8 @@ def demo_card(workspace: Workspace) -> None:
         st.markdown("#### :primary[:material/experiment:] No file at hand?")
         st.markdown(
             "The demo is a thousand short tasks on twelve topics, written for this project. Copies, wrong, empty and "
-            "off-topic answers and one very rare topic are hidden in it, each marked in the field `planted`, so that you "
-            "can see what every method finds."
+            "off-topic answers and one very rare topic are hidden in it, each marked in the field `planted`, so that "
+            "you can see what every method finds."
         )
         if st.button("Try the demo", icon=":material/play_arrow:", key="start.demo", type="primary"):
             from curation.serve import asset
@@ -83,8 +83,8 @@ def import_panel(workspace: Workspace, *, key: str) -> None:
         name = st.text_input(
             "Call it", default_name(Path(paths[0]).name), key=f"{key}.name.{paths[0]}", help="Its name on all pages"
         )
-        mapping = preview_panel(paths, key=f"{key}.preview")
-        if mapping.broken:
+        choice = preview_panel(paths, key=f"{key}.preview")
+        if not choice.usable:
             return
         if st.button("Add these rows", type="primary", icon=":material/add:", key=f"{key}.add"):
             bar = st.progress(0.0, "Reading …")
@@ -93,7 +93,7 @@ def import_panel(workspace: Workspace, *, key: str) -> None:
                 bar.progress(min(done / total, 1.0) if total else 0.0, f"Reading {plain(note)}")
 
             with errors_shown(stop=True):
-                added = workspace.add(paths, name=name.strip() or None, mapping=mapping.given, progress=report)
+                added = workspace.add(paths, name=name.strip() or None, mapping=choice.given, progress=report)
             if dropped:
                 for path in paths:
                     shutil.rmtree(Path(path).parent)  # the dataset has its own copy of every record

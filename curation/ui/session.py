@@ -68,13 +68,21 @@ def open_dataset(name: str) -> None:
     st.query_params[DATASET_PARAMETER] = name
 
 
+def forget_dataset() -> None:
+    """Let the newest dataset be the current one; for when the current one is gone."""
+    st.session_state.pop(DATASET_PARAMETER, None)
+    st.query_params.pop(DATASET_PARAMETER, None)
+
+
 def dataset_info() -> DatasetInfo | None:
     """The current dataset's line in the list: the one in the address, else the last one used, else the newest."""
     infos = workspace().datasets()
     if not infos:
         return None
     by_name = {d.name: d for d in infos} | {d.fingerprint: d for d in infos}
-    asked = st.query_params.get(DATASET_PARAMETER) or st.session_state.get(DATASET_PARAMETER) or _asked_at_start()
+    asked = st.query_params.get(DATASET_PARAMETER) or st.session_state.get(DATASET_PARAMETER)
+    if not asked and (first := _asked_at_start()) in by_name:  # it may have been removed since
+        asked = first
     if asked and asked not in by_name:
         st.warning(f"There is no dataset called {plain(asked)} here; showing {plain(infos[0].name)}.")
     info = by_name.get(asked or "", infos[0])

@@ -74,8 +74,9 @@ def stage_card(
             watch_job(workspace, here.status.id, key=f"stage.{here.stage}")
         elif here.done:
             show(workspace, dataset, here)
-            with st.expander("Do it again with other settings", icon=":material/tune:"):
-                ask(workspace, dataset, here)
+            if here.stage != "look":  # it has no settings
+                with st.expander("Do it again with other settings", icon=":material/tune:"):
+                    ask(workspace, dataset, here)
         else:
             if here.status is not None and here.status.state != "done":
                 watch_job(workspace, here.status.id, key=f"stage.{here.stage}")
@@ -110,11 +111,21 @@ def ask_look(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
 
 def show_look(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     """The first map, coloured by the length of the answers."""
+    from curation.figures.distribution import distribution_figure
+
     layout = cast(Layout | None, guide.loaded(workspace, here, "preview"))
     length = cast(Score | None, guide.loaded(workspace, here, "length"))
     if layout is None:
         return
-    row_map(dataset, layout, key="start.map", color=length, height=380)
+    left, right = st.columns([3, 2], vertical_alignment="center")
+    with left:
+        row_map(dataset, layout, key="start.map", color=length, height=380)
+    with right:
+        if length is not None:
+            st.markdown("**How long the answers are**")
+            figure = distribution_figure(np.asarray(length.values), name="tokens in the answer", mode=mode())
+            chart(figure, key="start.lengths", alt="Histogram of answer lengths")
+            st.caption("Very short and very long answers are the first place to look for trouble.")
     next_step("Read rows on the map", "pages/map.py", primary=False)
 
 
@@ -263,9 +274,11 @@ def dataset_card(workspace: Workspace, dataset: Dataset, step: int) -> None:
             [
                 Tile("Rows", number(len(dataset)), note=dataset.name),
                 Tile(
-                    "Files", number(max(len(sources), 1)), note=", ".join(sorted({s["form"] for s in sources})) or None
+                    "Files",
+                    number(max(len(sources), 1)),
+                    note=", ".join(sorted({str(s["form"]) for s in sources})) or None,
                 ),
-                Tile("Median answer", f"{number(float(np.median(lengths)))} characters"),
+                Tile("Median answer", f"{np.median(lengths):,.0f} characters"),
                 Tile("Rejected", number(rejected), help="Records that could not be read; the Data page shows why"),
             ]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from curation.core.artifacts import Selection
 from curation.core.errors import CurationError
 from curation.core.method import resolve_count

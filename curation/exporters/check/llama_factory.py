@@ -30,6 +30,7 @@ EMPTY_ANSWER = "an empty answer: the model learns to say nothing"
 LOSS_WEIGHTS = "loss weights are not read: every answer is trained on"
 HISTORY_UNREAD = "earlier turns in a CSV cell are not read"
 TEXT_BESIDE_CALL = "text beside a tool call is not read"
+LOOSE_TOOLS = "a tool without name or parameters.properties: the default tool format ends the run on it"
 THINKING_OFF = "'detailed thinking off' is added to the system prompt by formatting: openai"
 
 _ROLES = {
@@ -111,22 +112,18 @@ def read_openai(record: dict[str, Any]) -> Reading:
     system: Any = record.get("system")
     if turns and turns[0]["role"] == "system":
         system, turns = turns[0].get("content"), turns[1:]
+    if system and not isinstance(system, str):
+        return stops("a system message that is not text")
+    if isinstance(record.get("tools"), (list, dict)):
+        record = {**record, "tools": json.dumps(record["tools"])}
     notes = [] if record.get("tools") or "detailed thinking o" in str(system or "") else [THINKING_OFF]
-    aligned: list[Turn] = []
-    results: list[Any] = []
-    for turn in turns:
-        role, content = _openai_turn(turn)
-        if role not in ("user", "assistant", "call", "tool", "system"):
-            return stops("unknown role")
-        if role == "call" and turn.get("content"):
-            notes.append(TEXT_BESIDE_CALL)
-        if role == "tool":
-            results.append(content)
-            continue
-        if results:
-            aligned.append(("tool", "\n".join(results) if all(isinstance(r, str) for r in results) else None))
-            results = []
-        aligned.append((role, content))
+    if any(turn["role"] not in ("user", "assistant", "tool", "system") for turn in turns):
+        return stops("unknown role")
+    if any(turn.get("tool_calls") and turn.get("content") for turn in turns):
+        notes.append(TEXT_BESIDE_CALL)
+    aligned = _join_results([_openai_turn(turn) for turn in turns])
+    if aligned is None:
+        return stops("a turn without text")
     if any(role not in (_ASKING, _ANSWERING)[i % 2] for i, (role, _) in enumerate(aligned)):
         return dropped("role order")
     if not aligned:
@@ -134,6 +131,23 @@ def read_openai(record: dict[str, Any]) -> Reading:
     if len(aligned) % 2:
         return dropped("no answer at the end")
     return _render(record, system, aligned, turns, notes)
+
+
+def _join_results(turns: list[Turn]) -> list[Turn] | None:
+    """Tool results in a row become one turn; those at the end are never read. None when one of them is no text."""
+    aligned: list[Turn] = []
+    results: list[Any] = []
+    for role, content in turns:
+        if role == "tool":
+            results.append(content)
+            continue
+        if results:
+            if not all(isinstance(text, str) for text in results):
+                return None
+            aligned.append(("tool", "\n".join(results)))
+            results = []
+        aligned.append((role, content))
+    return aligned
 
 
 def _openai_turn(turn: dict[str, Any]) -> Turn:
@@ -156,6 +170,8 @@ def _render(
     found = list(notes or [])
     if turns[-1][1] == "":
         found.append(EMPTY_ANSWER)
+    if record.get("tools") and not all(map(_is_described, json.loads(record["tools"]))):
+        found.append(LOOSE_TOOLS)
     if any(t.get("weight") == 0 for t in raw or [] if t.get("role", t.get("from")) in ("assistant", "gpt")):
         found.append(LOSS_WEIGHTS)
     segments = [Segment(f"{system}{record.get('tools') or ''}", False, "system")] if system else []
@@ -198,6 +214,12 @@ def _tools_problem(tools: Any, system: Any) -> str:
     if not isinstance(found, list) or not all(isinstance(t, dict) for t in found):
         return "tools are not a list"
     return ""
+
+
+def _is_described(tool: dict[str, Any]) -> bool:
+    inner = tool.get("function", "") if tool.get("type") == "function" else tool
+    parameters = inner.get("parameters") if isinstance(inner, dict) and "name" in inner else None
+    return isinstance(parameters, dict) and isinstance(parameters.get("properties"), dict)
 
 
 def _media_problem(record: dict[str, Any], turns: list[Turn]) -> str:

@@ -35,7 +35,6 @@ class HubContainer:
             import datasets
         except ImportError:
             raise MissingDependency("datasets", "hub") from None
-        import requests
 
         self.notes: Counter[str] = Counter()
         self.facts: dict[str, Any] = {"hub": source.path, "config": source.config, "arrow_schema": {}}
@@ -43,7 +42,7 @@ class HubContainer:
         self._source = source
         try:
             found = datasets.load_dataset(source.path, source.config, streaming=True)
-        except (OSError, ValueError, RuntimeError, requests.RequestException) as error:
+        except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
             raise DataError(
                 f"there is no such file, and the hub gives no data set '{source.path}': {str(error)[:300]}",
                 "check the spelling, the network, and whether it needs a login (huggingface-cli login) or a "
@@ -65,7 +64,12 @@ class HubContainer:
         """Rows of every split in order."""
         for name, split in self._splits.items():
             batches = _batches(split)
-            first = next(batches, None)
+            try:
+                first = next(batches, None)
+            except OSError as error:
+                raise DataError(
+                    f"split '{name}' cannot be read: {error}", "try again", file=self._source.path
+                ) from None
             if first is None:
                 continue
             table = TableContainer("hub", first.schema, _chain(first, batches), None, 0, f"{self._source.label}/{name}")
@@ -75,12 +79,21 @@ class HubContainer:
 
 
 def _batches(split: Any) -> Iterator[pa.RecordBatch]:
-    """Arrow batches of a streamed split, with the features' metadata (label names) on their schema."""
+    """Arrow batches of a streamed split, with the features' metadata (label names) on their schema.
+
+    Raises:
+        OSError: if the stream breaks.
+    """
+    from datasets.exceptions import DatasetsError
+
     features = split.features
-    for table in split.with_format("arrow").iter(BATCH_ROWS):
-        if features is not None:
-            table = table.cast(features.arrow_schema)
-        yield from table.combine_chunks().to_batches()
+    try:
+        for table in split.with_format("arrow").iter(BATCH_ROWS):
+            if features is not None:
+                table = table.cast(features.arrow_schema)
+            yield from table.combine_chunks().to_batches()
+    except (DatasetsError, ValueError, RuntimeError) as error:  # a file of the data set that cannot be read
+        raise OSError(str(error)) from error
 
 
 def _chain(first: pa.RecordBatch, rest: Iterator[pa.RecordBatch]) -> Any:
