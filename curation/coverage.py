@@ -331,8 +331,8 @@ class Coverage(Method):
         )
 
     def work(self, size: Size) -> float:
-        """Rows × width for each draw."""
-        return float(1 + size.rows * max(size.dims, 1) * (1 + self.random_draws))
+        """Rows × picks × width for each draw."""
+        return float(1 + size.rows * max(size.dims, 1) * max(size.count, 1) * (1 + self.random_draws))
 
     def memory(self, size: Size) -> float:
         """Unit rows, blocks of products and the matrix of the Vendi score."""

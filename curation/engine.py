@@ -261,7 +261,8 @@ class _Runner:
                     absent = _either(absent, value.missing)
         runtime = self._with_context(step, before)
         rows = np.flatnonzero(~absent.mask)
-        size = _size(pool, rows, ports, 0)
+        chosen = max((len(v) for v in ports.values() if isinstance(v, Selection)), default=0)
+        size = _size(pool, rows, ports, chosen)
         if len(rows) == len(pool):
             return self._call(step.method, pool, runtime, ports), size, 0, ""
         if not len(rows):
@@ -444,14 +445,18 @@ class _Runner:
         return made
 
     def _cover(self, made: Selection, features: Features) -> Selection:
+        from curation.linalg.distances import measurable_rows
         from curation.linalg.nearest import nearest_selected
 
-        present = np.flatnonzero(~features.missing.mask)
-        if float(len(present)) * len(made.order) * features.values.shape[1] > COVER_OPERATIONS:
+        metric = made.info.get("metric", "cosine")
+        values = np.asarray(features.values)
+        present, points = measurable_rows(values, np.flatnonzero(~features.missing.mask), metric)
+        picks = made.order[np.isin(made.order, present)]
+        work = float(len(present)) * len(picks) * values.shape[1]
+        if not len(picks) or work > COVER_OPERATIONS:
             return made
-        place = np.searchsorted(present, made.order)
-        points = np.asarray(features.values)[present]
-        near = nearest_selected(points, place, metric=made.info.get("metric", "cosine"))
+        # unit rows, so the metric below is only how the distance is told
+        near = nearest_selected(points, np.searchsorted(present, picks), metric=metric)
         covered = np.full(made.n, NO_ROW, np.int64)
         apart = np.full(made.n, np.nan)
         covered[present], apart[present] = present[near.rows], near.distances

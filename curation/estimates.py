@@ -172,7 +172,14 @@ def _size(step: PlannedStep, plan: Plan, workspace: Workspace, pool: Dataset) ->
         rows = first[~workspace.row_store(step.rows_key).find(contents)]
     chars = int(pool.lengths()[rows].sum()) if len(rows) else 0
     dims = DEFAULT_DIMS if any(p.kind is Features for p in step.method.ports().values()) else 0
-    return Size(len(rows), chars, dims, _count(step.method, len(rows)))
+    count = _count(step.method, len(rows)) or _chosen(step, plan, len(pool))
+    return Size(len(rows), chars, dims, count)
+
+
+def _chosen(step: PlannedStep, plan: Plan, rows: int) -> int:
+    """Rows of the Selection that a step reads, as far as its budget tells."""
+    names = [r.removeprefix("$") for r in step.references.values() if isinstance(r, str)]
+    return max((_count(s.method, rows) for s in plan.steps if s.name in names), default=0)
 
 
 def _count(method: Method, rows: int) -> int:
@@ -225,7 +232,8 @@ def _measure(method: Method, pool: Dataset, runtime: Runtime) -> list[tuple[Size
         ports = {p: _stand_in(port, part, rng) for p, port in method.ports().items()}
         chars = int(part.lengths().sum())
         dims = max((v.values.shape[1] for v in ports.values() if isinstance(v, Features)), default=0)
-        size = Size(n, chars, dims, _count(method, n))
+        chosen = max((len(v) for v in ports.values() if isinstance(v, Selection)), default=0)
+        size = Size(n, chars, dims, _count(method, n) or chosen)
         start = time.perf_counter()
         if isinstance(method, Selector):
             method.select(part, Ask(np.arange(n), size.count), runtime, **ports)  # type: ignore[attr-defined]

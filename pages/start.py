@@ -4,7 +4,7 @@ import streamlit as st
 
 from curation.ui import guide, session
 from curation.ui.components import next_step, page_header
-from curation.ui.import_panel import demo_card, import_panel, path_ahead
+from curation.ui.import_panel import demo_card, hero, import_panel, path_ahead
 from curation.ui.start_export import export_card
 from curation.ui.start_view import ask_look, ask_pick, ask_unique, dataset_card, show_look, show_pick, show_unique
 from curation.ui.start_view import stage_card as stage
@@ -13,15 +13,16 @@ workspace = session.workspace()
 dataset = session.dataset()
 
 if dataset is None:
-    page_header(
-        "Keep the rows that teach",
-        "Bring the data you want to fine-tune on. See it, drop what repeats, pick what covers it, and export what your "
-        "trainer reads. Everything happens on this machine.",
-    )
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([3, 2], gap="large")
     with left:
+        page_header(
+            "Keep the rows that teach",
+            "Bring the data you want to fine-tune on. See it, drop what repeats, pick what covers it, and export what "
+            "your trainer reads. Everything happens on this machine.",
+        )
         import_panel(workspace, key="start.import")
     with right:
+        hero()
         demo_card(workspace)
     path_ahead()
 else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from curation.core.dataset import Message
+from curation.readers._json import unpacked
 from curation.readers._record import MISSING, Reject, kind_of
 
 MARK = "<image>"
@@ -28,6 +29,7 @@ def with_images(messages: list[Message], value: Any, name: str | None) -> list[M
     """
     if value is None or value is MISSING or value == "":
         return messages
+    value = unpacked(value)
     images = value if isinstance(value, list) else [value]
     for position, image in enumerate(images):
         if not isinstance(image, str | dict):

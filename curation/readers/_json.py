@@ -92,6 +92,17 @@ def _explain(error: json.JSONDecodeError, text: str) -> str:
     return f"not valid JSON: {error.msg[0].lower()}{error.msg[1:]} at character {at + 1}"
 
 
+def unpacked(value: Any) -> Any:
+    """JSON text of a list or object, as a CSV cell holds it, as that list or object; anything else as it is."""
+    if type(value) is not str or value[:1] not in ("[", "{"):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return value if flaw(parsed, value) else parsed
+
+
 def deeper(value: Any, levels: int) -> bool:
     """True when lists and objects are nested more than `levels` deep. Cost: one visit of every container."""
     layer = [value]

@@ -97,11 +97,6 @@ class Sample:
         get = getter(name)
         return [v for v in map(get, self.records) if v is not None and v is not MISSING]
 
-    def holds(self, name: str | None, *kinds: type) -> bool:
-        """True when most values of a field are of these types, and there is one."""
-        values = self.values(name)
-        return 2 * sum(isinstance(v, kinds) for v in values) > len(values)
-
 
 @dataclass(frozen=True)
 class Form:

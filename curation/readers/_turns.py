@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from curation.core.dataset import Message
-from curation.readers._json import flaw
+from curation.readers._json import flaw, unpacked
 from curation.readers._record import MISSING, Reject, Sample, getter, kind_of, text_of
 from curation.readers.mapping import Mapping, TurnRole
 
@@ -42,11 +42,11 @@ def guess_turns(turns: list[Any]) -> dict[str, str] | None:
 
 
 def turns_in(sample: Sample, *names: str | None) -> list[Any]:
-    """All turns in these fields of a sample; a field may hold one turn or a list of them."""
+    """All turns in these fields of a sample; a field may hold one turn or a list of them, also as JSON text."""
     found: list[Any] = []
     for name in names:
-        for value in sample.values(name):
-            found += value if isinstance(value, list) else [value]
+        for value in map(unpacked, sample.values(name)):
+            found += [turn for turn in (value if isinstance(value, list) else [value]) if isinstance(turn, dict)]
     return found
 
 
@@ -63,12 +63,20 @@ class TurnsReader:
         self._roles = {**ROLES, **mapping.roles}
 
     def __call__(self, turns: Any, where: str) -> list[Message]:
-        """Messages of a list of turns; `where` is the field they come from."""
+        """Messages of a list of turns, or of JSON text of one; `where` is the field they come from."""
+        turns = unpacked(turns)
         if not isinstance(turns, list):
             raise Reject(where, "is missing" if turns is MISSING else f"is {kind_of(turns)}, a list of turns is needed")
         if not turns:
             raise Reject(where, "holds no turn")
         return [self._message(turn, f"{where}[{i}]") for i, turn in enumerate(turns)]
+
+    def turns_or_text(self, value: Any) -> Any:
+        """JSON text of turns as these turns; every other value, JSON text of something else included, as it is."""
+        found = unpacked(value)
+        turns = found if isinstance(found, list) else [found]
+        keys = (self._role, self._content)
+        return found if turns and all(isinstance(t, dict) and all(k in t for k in keys) for t in turns) else value
 
     def _message(self, turn: Any, where: str) -> Message:
         if not isinstance(turn, dict):

@@ -11,6 +11,7 @@ from typing import Any
 
 from curation.core.dataset import Message
 from curation.readers._images import with_images
+from curation.readers._json import unpacked
 from curation.readers._record import (
     MISSING,
     Converted,
@@ -89,7 +90,7 @@ def before_reader(system: str | None, history: str | None) -> Callable[[Any], li
         text = read_system(record)
         if text:
             messages.append({"role": "system", "content": text})
-        pairs = get_history(record)
+        pairs = unpacked(get_history(record))
         if pairs is MISSING or pairs is None or pairs == "":
             return messages
         if not isinstance(pairs, list):

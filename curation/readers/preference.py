@@ -29,9 +29,9 @@ def guess(sample: Sample) -> Mapping | None:
     if chosen is None or rejected is None:
         return None
     conversations, prompt = sample.first(*LISTS), sample.first(*PROMPTS)
-    if not sample.holds(conversations, list):
+    if not turns_in(sample, conversations):
         conversations = None
-    turns = [t for t in turns_in(sample, conversations, prompt, chosen) if isinstance(t, dict)]
+    turns = turns_in(sample, conversations, prompt, chosen)
     extra = sample.first("input", "context")
     return Mapping(
         form="preference",
@@ -64,7 +64,7 @@ def converter(mapping: Mapping) -> Converter:
             turns = read_turns(turns, mapping.conversations)
         elif mapping.prompt is None:
             return before
-        elif isinstance(prompt := get_prompt(record), list):
+        elif isinstance(prompt := read_turns.turns_or_text(get_prompt(record)), list):
             turns = read_turns(prompt, mapping.prompt)
         else:
             turns = [{"role": "user", "content": read_text(record)}]
@@ -72,7 +72,7 @@ def converter(mapping: Mapping) -> Converter:
 
     def convert(record: Any) -> Converted:
         needs_object(record)
-        chosen, rejected = get_chosen(record), get_rejected(record)
+        chosen, rejected = read_turns.turns_or_text(get_chosen(record)), get_rejected(record)
         for name, value in ((mapping.chosen, chosen), (mapping.rejected, rejected)):
             if not isinstance(value, str | list | dict):
                 raise Reject(name, "is missing" if value is MISSING else f"is {kind_of(value)}, a response is needed")

@@ -40,7 +40,7 @@ def guess(sample: Sample) -> Mapping | None:
         prompt, response = "0", "1"
     if prompt is None or response is None:
         return None
-    turns = guess_turns([t for t in turns_in(sample, prompt, response) if isinstance(t, dict)]) or {}
+    turns = guess_turns(turns_in(sample, prompt, response)) or {}
     extra = sample.first("context", "input", "passage")
     return Mapping(
         form="prompt-completion",
@@ -78,7 +78,8 @@ def converter(mapping: Mapping) -> Converter:
     def convert(record: Any) -> Converted:
         needs_object(record)
         messages = read_before(record)
-        prompt, response, note = get_prompt(record), get_response(record), None
+        prompt, response = read_turns.turns_or_text(get_prompt(record)), read_turns.turns_or_text(get_response(record))
+        note = None
         if isinstance(prompt, list):
             messages += read_turns(prompt, mapping.prompt or "")
         else:

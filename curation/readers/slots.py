@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from curation.readers._json import unpacked
 from curation.readers._record import (
     MISSING,
     Converted,
@@ -27,7 +28,7 @@ def guess(sample: Sample) -> Mapping | None:
     tokens = sample.first("tokens", "words")
     tags = sample.first("tags", "slots", "ner_tags", "labels", "bio")
     intent = sample.first("intent", "label", "domain")
-    if not sample.holds(tokens, list) or (tags is None and intent is None):
+    if not any(isinstance(v, list) for v in map(unpacked, sample.values(tokens))) or (tags is None and intent is None):
         return None
     return Mapping(form="slots", tokens=tokens, tags=tags, intent=intent)
 
@@ -51,6 +52,7 @@ def converter(mapping: Mapping) -> Converter:
 
 
 def _texts(value: Any, name: str | None, numbers: bool = False) -> list[str]:
+    value = unpacked(value)
     if not isinstance(value, list):
         raise Reject(name, "is missing" if value is MISSING else f"is {kind_of(value)}, a list is needed")
     for position, item in enumerate(value):

@@ -24,7 +24,7 @@ DEMO = "demo"
 STEPS = (
     (":material/upload_file:", "File", "JSON, JSONL, CSV, Parquet, Arrow, packed or not; the form is detected."),
     (":material/bubble_chart:", "Look", "Every row is a point on a map; near points say similar things."),
-    (":material/filter_none:", "Remove duplicates", "Copies and rows without an answer are left out, and listed."),
+    (":material/filter_none:", "Duplicates", "Copies and rows without an answer are left out, and listed."),
     (":material/checklist:", "Select", "Rows that together cover the pool, as many as you can train on."),
     (":material/ios_share:", "Export", "In the form your trainer reads, with the command to type."),
 )
@@ -39,9 +39,16 @@ def path_ahead() -> None:
             st.caption(sentence)
 
 
+def hero() -> None:
+    """The picture of what this is about: many rows, a few that stand for all."""
+    from curation.serve import asset
+
+    st.image(str(asset("hero.svg")), width="stretch", alt="A map of rows; the chosen ones stand for their neighbours")
+
+
 def demo_card(workspace: Workspace) -> None:
     """One click to a dataset in which every method finds something."""
-    with st.container(border=True, key="start.demo.box", height="stretch"):
+    with st.container(border=True, key="start.demo.box"):
         st.markdown("#### :primary[:material/experiment:] No file at hand?")
         st.markdown(
             "The demo is a thousand short tasks on twelve topics, written for this project. Copies, wrong, empty and "
@@ -83,11 +90,13 @@ def import_panel(workspace: Workspace, *, key: str) -> None:
         name = st.text_input(
             "Call it", default_name(Path(paths[0]).name), key=f"{key}.name.{paths[0]}", help="Its name on all pages"
         )
+        place = st.container()
         choice = preview_panel(paths, key=f"{key}.preview")
         if not choice.usable:
             return
-        if st.button("Add these rows", type="primary", icon=":material/add:", key=f"{key}.add"):
-            bar = st.progress(0.0, "Reading …")
+        # above the preview, which may be long
+        if place.button("Add these rows", type="primary", icon=":material/add:", key=f"{key}.add"):
+            bar = place.progress(0.0, "Reading …")
 
             def report(done: float, total: float, note: str = "") -> None:
                 bar.progress(min(done / total, 1.0) if total else 0.0, f"Reading {plain(note)}")

@@ -47,8 +47,8 @@ EXPECTED_ERRORS = {
 """What cannot work by the nature of the method, with a part of the message that says so."""
 
 MAY_REFUSE = ("encoder", "exporter")
-"""Families in which a choice other than the default may be refused with an error: a trainer or a device does not go with
-every format or precision."""
+"""Families in which a choice other than the default may be refused with an error: no device takes every precision, no
+trainer every format."""
 
 
 # ---------------------------------------------------------------------- variants of parameters

@@ -7,13 +7,14 @@ cannot be read, reading goes on at the next line: a quote that is never closed c
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Literal
+
+import orjson
 
 from curation.core.errors import DataError
 from curation.readers._json import decode, surrogate_reason
@@ -83,7 +84,7 @@ class DelimitedContainer:
     def _decoded_head(self) -> tuple[str, bytes]:
         raw = self._stream.head
         encoding, mark = encoding_of(raw)
-        text = raw[mark:].decode(encoding, "ignore") if encoding != "utf-8" else decode(raw[mark:], True)[0]
+        text = raw[mark:].decode(encoding, "ignore") if encoding != "utf-8" else raw[mark:].decode("utf-8", "replace")
         return text, b"\r" if "\n" not in text and "\r" in text else b"\n"
 
     def _read_header(self, header: bool | None) -> _Fields | None:
@@ -145,7 +146,7 @@ class DelimitedContainer:
             if reason:
                 return Broken(row.line, name, reason, text[:EXCERPT_CHARS])
         record = dict(zip(self.columns, fields, strict=True))
-        return Record(record, json.dumps(record, ensure_ascii=False), row.line)
+        return Record(record, orjson.dumps(record).decode(), row.line)
 
     def _records(self) -> Iterator[_Fields | Broken]:
         """Fields of each record, going on at the next line after one that cannot be read."""
