@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -69,7 +69,7 @@ def tfidf_features(texts: list[str], *, dims: int = 64, seed: int = 0) -> tuple[
     if not worded.any():
         return np.full((n, 1), np.nan, np.float32), Missing.where(~worded, NO_WORDS)
     many = n >= RARE_FROM_ROWS
-    counter = CountVectorizer(analyzer=terms, min_df=1, max_features=None, dtype=np.float32)
+    counter = CountVectorizer(analyzer=terms, dtype=np.float32)
     counts = _useful(counter.fit_transform(texts), many)
     weights = TfidfTransformer(sublinear_tf=True).fit_transform(counts)  # [n, terms], unit rows or empty ones
     d = min(dims, n, weights.shape[1])
@@ -87,8 +87,8 @@ def tfidf_features(texts: list[str], *, dims: int = 64, seed: int = 0) -> tuple[
     return values, Missing(reasons, (NO_WORDS, NO_SHARED_WORDS) if reasons.any() else ())
 
 
-def _useful(counts, many: bool):  # noqa: ANN001, ANN202 - scipy sparse matrices have no types
-    """Columns of terms that are neither in one row only nor in most rows, the most frequent `MOST_TERMS` of them."""
+def _useful(counts: Any, many: bool) -> Any:
+    """The sparse columns of terms neither in one row only nor in most rows; the `MOST_TERMS` found in most rows."""
     n = counts.shape[0]
     rows_with = np.bincount(counts.indices, minlength=counts.shape[1])
     keep = (rows_with >= (2 if many else 1)) & (rows_with <= (max(1, COMMON_SHARE * n) if many else n))
@@ -103,8 +103,8 @@ def _useful(counts, many: bool):  # noqa: ANN001, ANN202 - scipy sparse matrices
 class Tfidf(Encoder):
     """Vectors from word counts (TF-IDF) on their main directions: which rows use the same words, in any language.
 
-    No model and no GPU: 52,000 rows in about 7 s on two cores. Meant for a first map while the sentence encoder works, and
-    for languages that it does not know. Depends on all rows of the pool: new rows change every vector.
+    No model and no GPU: 52,000 rows in about 7 s on two cores. Meant for a first map while the sentence encoder works,
+    and for languages that it does not know. Depends on all rows of the pool: new rows change every vector.
     """
 
     title: ClassVar[str] = "Word counts (TF-IDF)"

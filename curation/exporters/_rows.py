@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import orjson
 from curation.core.dataset import Dataset
 
 BLOCK = 2048
+LONG_NUMBER = re.compile(r"\d{19}")
 
 
 class RowView(NamedTuple):
@@ -38,6 +40,8 @@ class RowView(NamedTuple):
 
 def loads(text: str) -> Any:
     """Parse JSON; NaN, Infinity and integers of any size are understood too, at the speed of the standard library."""
+    if LONG_NUMBER.search(text):
+        return json.loads(text)  # orjson makes a float of an integer beyond 64 bits
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -11,7 +11,7 @@ from curation.figures import palette
 from curation.figures.palette import Mode
 
 BINS = 48
-TAIL = 4.0
+TAIL = 1.0
 """Values farther out than this many widths of the middle 98 % go into the outermost bin; the rest stays readable."""
 
 

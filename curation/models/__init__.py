@@ -1,0 +1,1 @@
+"""The only room that loads networks or calls services: encoders, tokenizers, words."""

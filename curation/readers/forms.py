@@ -73,7 +73,8 @@ def matches(sample: Sample) -> list[Match]:
         if fit:
             of = len(sample.records)
             found.append(Match(mapping, fit, of, f"{_roles(mapping)}; {fit:,} of the first {of:,} records fit"))
-    found.sort(key=lambda match: 0 if 2 * match.fit >= match.of else -match.fit)  # stable: keeps the order of FORMS
+    # stable: among those that read half or more, the order of FORMS stays
+    found.sort(key=lambda match: (0, 0) if 2 * match.fit >= match.of else (1, -match.fit))
     return found
 
 

@@ -29,9 +29,9 @@ def counts(dataset: Dataset, info: DatasetInfo) -> None:
     stat_tiles(
         [
             Tile("Rows", number(len(dataset))),
-            Tile("Same as another row", number(copies), "Conversations that occur before, letter by letter",
+            Tile("Exact copies", number(copies), "Conversations that occur before, letter by letter",
                  percent(copies, len(dataset))),
-            Tile("Without an answer", number(empty), note=percent(empty, len(dataset))),
+            Tile("Empty answers", number(empty), note=percent(empty, len(dataset))),
             Tile("Rejected", number(info.rejected), "Records that could not be read"),
             Tile("On disk", size(info.bytes)),
         ]
@@ -180,7 +180,7 @@ def datasets_view(workspace: Workspace, current: DatasetInfo | None) -> None:
             with st.popover("Remove", icon=":material/delete:", type="tertiary"):
                 st.markdown("Its rows and everything computed from them are deleted. Your file stays as it is.")
                 if st.button("Remove for good", key=f"data.remove.{info.fingerprint}", type="primary"):
-                    with errors_shown(stop=True):
+                    with errors_shown():
                         workspace.remove_dataset(info.fingerprint)
-                    session.forget_dataset()
-                    st.rerun()
+                        session.forget_dataset()
+                        st.rerun()

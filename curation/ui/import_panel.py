@@ -58,9 +58,8 @@ def demo_card(workspace: Workspace) -> None:
         if st.button("Try the demo", icon=":material/play_arrow:", key="start.demo", type="primary"):
             from curation.serve import asset
 
-            with errors_shown(stop=True):
-                added = workspace.add(asset("demo.json"), name=DEMO)
-            _opened(added)
+            with errors_shown():
+                _opened(workspace.add(asset("demo.json"), name=DEMO))
 
 
 def import_panel(workspace: Workspace, *, key: str) -> None:
@@ -101,12 +100,13 @@ def import_panel(workspace: Workspace, *, key: str) -> None:
             def report(done: float, total: float, note: str = "") -> None:
                 bar.progress(min(done / total, 1.0) if total else 0.0, f"Reading {plain(note)}")
 
-            with errors_shown(stop=True):
+            with errors_shown():
                 added = workspace.add(paths, name=name.strip() or None, mapping=choice.given, progress=report)
-            if dropped:
-                for path in paths:
-                    shutil.rmtree(Path(path).parent)  # the dataset has its own copy of every record
-            _opened(added)
+                if dropped:
+                    for path in paths:
+                        shutil.rmtree(Path(path).parent)  # the dataset has its own copy of every record
+                _opened(added)
+            bar.empty()
 
 
 def _opened(added: Added) -> None:

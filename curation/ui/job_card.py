@@ -111,9 +111,9 @@ def _buttons(workspace: Workspace, status: Status) -> None:
         actions.append(("Forget", ":material/delete:", jobs.delete, "Removes it from this list; its results stay."))
     for label, icon, act, help_text in actions:
         if st.button(label, icon=icon, key=f"job.{status.id}.{label}", help=help_text, type="tertiary"):
-            with errors_shown(stop=True):
+            with errors_shown():
                 act(workspace, status.id)
-            st.rerun()
+                st.rerun()
 
 
 def steps_table(status: Status) -> None:

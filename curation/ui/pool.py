@@ -173,7 +173,8 @@ def clusters_of(fingerprint: str, layout: Stored | None) -> Stored | None:
     """The clusters of this map, else the newest clusters."""
     found = [s for s in labels(fingerprint) if s.info.use in ("labeller/clusters", "labeller/kmeans")]
     same = [s for s in found if layout and s.info.manifest.get("ports", {}).get("layout") == layout.key]
-    return (same or found or [None])[0]
+    best = same or found
+    return best[0] if best else None
 
 
 def newest_features(fingerprint: str) -> Stored | None:

@@ -144,8 +144,8 @@ def row_table(
         data[name] = [values[i] for i in shown]
     config = {
         "row": st.column_config.NumberColumn("row", width="small", format="localized"),
-        "prompt": st.column_config.TextColumn("prompt", width="large"),
-        "response": st.column_config.TextColumn("response", width="large"),
+        "prompt": st.column_config.TextColumn("prompt", width=320),
+        "response": st.column_config.TextColumn("response", width=320),
     }
     with place:
         state = st.dataframe(

@@ -61,9 +61,10 @@ def export_card(workspace: Workspace, dataset: Dataset, step: int, pick: Progres
             )
             clicked = st.button("Export", type="primary", icon=":material/ios_share:", key="start.export")
         if clicked:
-            with errors_shown(stop=True), st.spinner("Writing and checking every row …"):
-                st.session_state[_place(dataset, pick)] = write(workspace, dataset, pick, form, trainer)
-            st.rerun()
+            with errors_shown():
+                with st.spinner("Writing and checking every row …"):
+                    st.session_state[_place(dataset, pick)] = write(workspace, dataset, pick, form, trainer)
+                st.rerun()
         if written is not None:
             show_export(written)
 

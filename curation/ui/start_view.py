@@ -96,9 +96,9 @@ def stage_head(step: int, icon: str, title: str, *, done: bool, active: bool) ->
 
 def _start(workspace: Workspace, dataset: Dataset, stage: Stage, label: str, icon: str, **settings: object) -> None:
     if st.button(label, type="primary", icon=icon, key=f"start.{stage}"):
-        with errors_shown(stop=True):
+        with errors_shown():
             guide.start(workspace, dataset, stage, guide.stage_recipe(stage, **settings))  # type: ignore[arg-type]
-        st.rerun()
+            st.rerun()
 
 
 # ------------------------------------------------------------------ look
@@ -159,7 +159,7 @@ def show_unique(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
         [
             Tile("Rows", number(len(dataset))),
             Tile("Copies", number(copies), note=percent(copies, len(dataset))),
-            Tile("Without an answer", number(empty), note=percent(empty, len(dataset))),
+            Tile("Empty answers", number(empty), note=percent(empty, len(dataset))),
             Tile("Stay", number(len(answered)), note=percent(len(answered), len(dataset))),
         ]
     )

@@ -325,9 +325,8 @@ class Harness:
         if any(port.optional for port in variant.cls.ports().values()):
             port_sets.append(made.ports(variant.cls, optional=True))
         for ports in port_sets:
-            method = variant.method().resolve(Runtime())
             try:
-                check(method, made, ports)
+                check(variant.method().resolve(Runtime()), made, ports)
             except CurationError as error:
                 assert error.message, "an error says what is wrong"
                 assert error.hint, f"an error says what to do: {error.message}"

@@ -1,5 +1,6 @@
 """A form offers each field's range, returns what the recipe writes, and says under the field what is wrong."""
 
+from pydantic import ValidationError
 from streamlit.testing.v1 import AppTest
 
 from curation.core.method import discover
@@ -132,8 +133,11 @@ def test_every_method_has_a_form_that_starts_with_its_defaults():
         at = run(form_of, use=use)
         assert not at.exception, use
         values, errors, broken = at.session_state["out"]
-        required = {n for n, f in cls.model_fields.items() if f.is_required()}
-        assert not broken or required, (use, errors)
-        assert set(values) == set(cls.model_fields)
-        if not broken:
-            assert cls(**values) == cls(), use
+        assert set(values) == set(cls.model_fields), use
+        try:
+            expected = cls()
+        except ValidationError:  # a threshold, for one, cannot guess where to cut
+            assert errors, use
+            continue
+        assert not broken, (use, errors)
+        assert cls(**values) == expected, use

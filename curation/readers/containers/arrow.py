@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -21,6 +21,13 @@ from curation.readers.containers.stream import ByteStream
 
 BATCH_ROWS = 512
 PARQUET, ARROW_FILE, ARROW_STREAM, FEATHER1 = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff", b"FEA1"
+
+
+class Lost(NamedTuple):
+    """Rows that cannot be read, in place of a batch."""
+
+    rows: int
+    reason: str
 
 
 class TableContainer:
@@ -42,7 +49,7 @@ class TableContainer:
         self,
         kind: str,
         schema: pa.Schema,
-        batches: Callable[[], Iterator[pa.RecordBatch]],
+        batches: Callable[[], Iterator[pa.RecordBatch | Lost]],
         rows: int | None,
         size: int,
         label: str,
@@ -67,7 +74,7 @@ class TableContainer:
         return self._rows
 
     def items(self) -> Iterator[Record | Broken]:
-        """Rows in order; a place that cannot be read ends the source and is reported as one Broken."""
+        """Rows in order. Lost rows are Broken one by one where their number is known; a break is one Broken."""
         batches = self._batches()
         while True:
             try:
@@ -75,11 +82,14 @@ class TableContainer:
             except StopIteration:
                 return
             except (pa.ArrowException, OSError) as error:
-                lost = f" (rows {self._done + 1:,} to {self._rows:,})" if self._rows else ""
-                reason = f"cannot be read from here on{lost}: {_first_line(error)}"
-                yield Broken(self._done + 1, None, reason, "")
+                yield Broken(self._done + 1, None, f"cannot be read from here on: {_first_line(error)}", "")
                 return
-            yield from self._of(batch)
+            if isinstance(batch, Lost):
+                for _ in range(batch.rows):
+                    self._done += 1
+                    yield Broken(self._done, None, batch.reason, "")
+            else:
+                yield from self._of(batch)
 
     def _of(self, batch: pa.RecordBatch) -> Iterator[Record | Broken]:
         try:
@@ -131,10 +141,18 @@ def _parquet(path: Path, stream: ByteStream) -> TableContainer:
 
     file = pq.ParquetFile(path, memory_map=True)
     source = stream.source
-    rows = file.metadata.num_rows
-    return TableContainer(
-        "parquet", file.schema_arrow, lambda: file.iter_batches(BATCH_ROWS), rows, source.size, source.label
-    )
+
+    def batches() -> Iterator[pa.RecordBatch | Lost]:
+        for group in range(file.num_row_groups):
+            left = file.metadata.row_group(group).num_rows
+            try:
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
+                    left -= batch.num_rows
+                    yield batch
+            except (pa.ArrowException, OSError) as error:
+                yield Lost(left, f"lies in row group {group + 1}, which is damaged: {_first_line(error)}")
+
+    return TableContainer("parquet", file.schema_arrow, batches, file.metadata.num_rows, source.size, source.label)
 
 
 def _arrow(path: Path, stream: ByteStream) -> TableContainer:

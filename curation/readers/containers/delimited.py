@@ -23,7 +23,7 @@ from curation.readers.containers.stream import ByteStream, Utf8Stream, encoding_
 
 DELIMITERS = ",\t;|"
 SNIFF_ROWS = 100
-NO_QUOTES_PENALTY = 0.2  # quotes are taken for ordinary characters only where that mends a fifth of the rows
+NO_QUOTES_PENALTY = 0.2  # quotes are ordinary characters only between tabs, and where that mends a fifth of the rows
 _NAME = re.compile(r"[\w .()/#%:?-]{0,60}")
 
 
@@ -242,9 +242,11 @@ def find_dialect(head: str, delimiter: str | None = None) -> Dialect:
         texts.pop()
     best, best_score = Dialect(delimiter or ","), 0.0
     for mark in delimiter or DELIMITERS:
-        for quoting in ("minimal", "none"):
-            dialect = Dialect(mark, quoting)
-            score = _evenness(dialect, texts) - (NO_QUOTES_PENALTY if quoting == "none" else 0.0)
+        candidates = [(Dialect(mark), 0.0)]
+        if mark == "\t":
+            candidates.append((Dialect(mark, "none"), NO_QUOTES_PENALTY))
+        for dialect, penalty in candidates:
+            score = _evenness(dialect, texts) - penalty
             if score > best_score:
                 best, best_score = dialect, score
     if best.quoting == "minimal" and _quotes_all(best, texts):

@@ -20,7 +20,8 @@ _SPACE = re.compile(rb"[ \t\r\n]*+")
 # JSON texts hold no raw line end, so a quote left open is found at the end of its line
 _STRING = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*+'
 # a list or object with none inside, all at once; else a string; else a bracket
-_TOKEN = re.compile(rb'[\[{](?:[^"{}\[\]]++|' + _STRING + rb'")*+[\]}]|' + _STRING + rb'("?)|[\[\]{}]')
+_INSIDE = rb'(?:[^"{}\[\]]++|' + _STRING + rb'")*+'
+_TOKEN = re.compile(rb"\{" + _INSIDE + rb"\}|\[" + _INSIDE + rb"\]|" + _STRING + rb'("?)|[\[\]{}]')
 _SCALAR = re.compile(rb'[^\s,\[\]{}"]*+')
 _FIRST_KEY = re.compile(rb'\{\s*"[^"\\\n]{1,80}"')
 _CLOSING = {ord("{"): ord("}"), ord("["): ord("]")}

@@ -1,0 +1,92 @@
+"""Maps to be made: the quick preview, the map by meaning, and keeping marked rows as a selection."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from curation import jobs
+from curation.complete import complete
+from curation.core.dataset import Dataset
+from curation.recipe import Recipe
+from curation.ui import pool
+from curation.ui.components import errors_shown
+from curation.ui.guide import stage_recipe
+from curation.ui.job_card import estimate_table
+from curation.ui.run_panel import estimates_of, newest_job, start_now
+from curation.ui.text import duration
+from curation.workspace import Workspace
+
+PREVIEW, FULL, KEPT = "Quick map", "Map", "Selection by hand"
+
+
+def preview_recipe() -> Recipe:
+    """Word counts and their map: no model, seconds."""
+    return stage_recipe("look")
+
+
+def full_recipe() -> Recipe:
+    """Vectors by meaning, their neighbours, the map and its clusters."""
+    return complete("labeller/clusters", {})
+
+
+def ask_first(workspace: Workspace, dataset: Dataset) -> None:
+    """Nothing is drawn yet: one button for both maps, the quick one first."""
+    pools = {"pool": dataset.fingerprint}
+    with st.container(border=True, key="map.ask"):
+        st.markdown("#### :primary[:material/bubble_chart:] Draw the map")
+        st.markdown(
+            "Every row becomes a point, near the rows that are like it. A **quick preview** compares the words that "
+            "rows use: no model, there in seconds. The **map by meaning** reads every row with a small language model "
+            "on this machine, finds clusters and names them, and takes the preview's place when it is ready."
+        )
+        left, right = st.columns(2)
+        with left, errors_shown():
+            st.markdown("**Quick preview**")
+            estimate_table(estimates_of(workspace, preview_recipe(), pools, key="map.preview"))
+        with right, errors_shown():
+            st.markdown("**Map by meaning**")
+            estimate_table(estimates_of(workspace, full_recipe(), pools, key="map.full"))
+        with st.container(horizontal=True):
+            both = st.button("Draw both", type="primary", icon=":material/bubble_chart:", key="map.both", shortcut="D")
+            quick = st.button("Only the preview", key="map.quick")
+        if both or quick:
+            with errors_shown(stop=True):
+                jobs.start(workspace, preview_recipe(), pools, title=f"{PREVIEW}: {dataset.name}")
+                if both:
+                    jobs.start(workspace, full_recipe(), pools, title=f"{FULL}: {dataset.name}")
+            st.rerun()
+
+
+def ask_full(workspace: Workspace, dataset: Dataset) -> None:
+    """A preview is in view and the map by meaning is not being made."""
+    status = newest_job(workspace, dataset, FULL)
+    if status is not None and not status.ended:
+        return
+    pools = {"pool": dataset.fingerprint}
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="map.ask.full"):
+        with errors_shown():
+            todo = [e for e in estimates_of(workspace, full_recipe(), pools, key="map.full") if not e.reused]
+            took = duration(sum(e.seconds for e in todo)) if todo else "no time: it is stored"
+            st.markdown(
+                ":material/info: This is a **preview**: near means the same words. The map by meaning, with named "
+                f"clusters, takes about {took}. What you have marked stays marked."
+            )
+        if st.button("Draw the map by meaning", type="primary", icon=":material/bubble_chart:", key="map.full.run"):
+            start_now(workspace, full_recipe(), pools, title=f"{FULL}: {dataset.name}")
+
+
+def keep_rows(workspace: Workspace, dataset: Dataset, rows: np.ndarray) -> None:
+    """Keep marked rows as a selection of the dataset."""
+    from curation.selectors.rows import format_rows
+
+    recipe = complete("selector/rows", {"rows": format_rows(rows)}, name="marked")
+    start_now(workspace, recipe, {"pool": dataset.fingerprint}, title=f"{KEPT}: {dataset.name}")
+
+
+def kept_already(dataset: Dataset, rows: np.ndarray) -> bool:
+    """True when exactly these rows are a stored selection by hand."""
+    return any(
+        s.info.use == "selector/rows" and np.array_equal(np.sort(s.selection.order), rows)
+        for s in pool.selections(dataset.fingerprint)
+    )

@@ -1,0 +1,33 @@
+"""Scores: what can be said about every row, how it is spread, and where to cut."""
+
+import streamlit as st
+
+from curation.ui import pool, session
+from curation.ui.components import next_step, page_header
+from curation.ui.formula_view import FORMULA, formula_panel
+from curation.ui.labels_view import labels_panel
+from curation.ui.run_panel import follow
+from curation.ui.score_ask import SCORES, ask_indicators
+from curation.ui.score_view import THRESHOLD, overview_table, score_panel
+
+page_header(
+    "Scores",
+    "Numbers and labels for every row. Compute some, see how they are spread, move a threshold and see at once what it "
+    "keeps.",
+    icon=":material/bar_chart:",
+)
+dataset = session.need_dataset()
+workspace = session.workspace()
+scores = pool.scores(dataset.fingerprint)
+labels = pool.labels(dataset.fingerprint)
+running = follow(workspace, dataset, SCORES, FORMULA, THRESHOLD, key="scores")
+with st.expander("Compute indicators", icon=":material/add_chart:", expanded=not scores and not running):
+    ask_indicators(workspace, dataset)
+if scores:
+    clicked = overview_table(dataset, scores)
+    score_panel(workspace, dataset, clicked or scores[0])
+    formula_panel(workspace, dataset, scores)
+if labels:
+    labels_panel(labels)
+if scores:
+    next_step("Select rows", "pages/select.py")

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy.stats import spearmanr
+
+from curation.core.artifacts import Coverage, Labels, Missing, Score
+from curation.core.dataset import from_pairs
+from curation.exporters import export_rows
+from curation.exporters._card import rank_correlation, safe
+
+HOSTILE = "<script>alert(1)</script> | ![x](http://evil) `rm` @me www.evil.com $x$ *b* _i_"
+
+
+@pytest.mark.parametrize("mark", ["<script", "|", "![", "http://", "`", "@me", "www.", "$x", "*b", "_i"])
+def test_data_cannot_write_markup(mark):
+    assert mark not in safe(HOSTILE)
+    assert safe("snake_case_2, 100 (ok)") == "snake_case_2, 100 (ok)"
+    assert "\n" not in safe("a\n# b") and len(safe("x" * 500)) == 120
+
+
+def test_rank_correlation_is_spearmans():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        a, b = rng.integers(0, 5, 40).astype(float), rng.normal(size=40)
+        a[rng.integers(0, 40, 5)] = np.nan
+        good = np.isfinite(a)
+        assert rank_correlation(a, b) == pytest.approx(spearmanr(a[good], b[good]).statistic)
+    assert np.isnan(rank_correlation(np.ones(5), np.arange(5.0)))
+
+
+@pytest.fixture
+def card(pick, tmp_path):
+    ds = from_pairs([(f"q{i}", "a" * (i + 1)) for i in range(10)], "pool")
+    n = len(ds)
+    values = np.arange(n, dtype=float)
+    values[0] = np.nan
+    score = Score(ds.fingerprint, values, Missing.where(np.isnan(values), "empty"), "length", True)
+    labels = Labels.from_values(ds.fingerprint, [HOSTILE if i < 5 else "b" for i in range(n)])
+    cover = Coverage(ds.fingerprint, {"radius": 0.5}, np.array([3]), info={"random_table": {"radius": 0.75}})
+    export_rows(
+        ds,
+        pick(ds, [9, 1, 2], short_by=2, short_reason="too few"),
+        output=tmp_path / "sub.json",
+        recipe="inputs: {}\n",
+        command="curate run recipe.yaml",
+        scores={"len": score},
+        labels={"topic": labels},
+        coverage=cover,
+        trainer="llama-factory",
+    )
+    return (tmp_path / "sub.json.d" / "README.md").read_text()
+
+
+def test_front_matter_is_what_the_hub_reads(card):
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["license"] == "unknown" and front["size_categories"] == ["n<1K"]
+    assert front["configs"][0]["data_files"] == [{"split": "train", "path": "sub.json"}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "3 rows in sub.json: 3 of 10 (30.0%) were selected.",
+        "The selection is 2 rows short of its budget: too few.",
+        "| pool | alpaca | 10 | 3 |  |",
+        "| beyond the budget | 7 |",
+        "| response length (characters) | 5.5 → 5 | 5.5 → 3 |",
+        "| len (length) ↑ | 5 → 4 | 5 → 2 |",
+        "| 1 → 0 | +1.00 |",
+        "| b | 50.0% → 33.3% |",
+        "2 of 2 are in the file.",
+        "| radius | 0.5 | 0.75 |",
+        "## Trainer check: LLaMA-Factory 0.9.5",
+        "- 3 of 3 will be used",
+        "cd sub.json.d && llamafactory-cli train llamafactory.yaml",
+        "curate run recipe.yaml",
+        "Licence: unknown.",
+        "| `decisions.parquet` |",
+    ],
+)
+def test_what_the_card_says(card, line):
+    assert line in card
+
+
+def test_no_path_of_this_machine_and_no_markup_gets_in(card, tmp_path):
+    assert str(tmp_path) not in card and str(Path.home()) + "/" not in card
+    assert "<script" not in card and "evil.com $" not in card
