@@ -213,20 +213,30 @@ class Result:
         selection = self.artifact
         if not isinstance(selection, Selection):
             raise CurationError(f"only a selection can be exported, this is {self.kind}")
-        found = beside(self.pool.workspace, self.key)
+        scores, labels = beside(self.pool.workspace, self.key)
         return export_rows(
-            self.pool.dataset, selection, format=format, output=Path(output), recipe=self.recipe(), **found, **options
+            self.pool.dataset,
+            selection,
+            format=format,
+            output=Path(output),
+            recipe=self.recipe(),
+            scores=scores,
+            labels=labels,
+            **options,
         )
 
 
-def beside(workspace: Workspace, key: str) -> dict[str, dict[str, Any]]:
+def beside(workspace: Workspace, key: str) -> tuple[dict[str, Score], dict[str, Labels]]:
     """Scores and labels of the same rows that the workspace holds, newest of each step: for cards and tables."""
     dataset = workspace.manifest(key)["dataset"]
     scores: dict[str, Score] = {}
     labels: dict[str, Labels] = {}
     for info in workspace.results(dataset):
-        if info.kind == "score" and info.step not in scores:
-            scores[info.step] = workspace.load(info.key)  # type: ignore[assignment]
-        elif info.kind == "labels" and info.step not in labels:
-            labels[info.step] = workspace.load(info.key)  # type: ignore[assignment]
-    return {"scores": scores, "labels": labels}
+        if info.kind not in ("score", "labels") or info.step in scores or info.step in labels:
+            continue
+        artifact = workspace.load(info.key)
+        if isinstance(artifact, Score):
+            scores[info.step] = artifact
+        elif isinstance(artifact, Labels):
+            labels[info.step] = artifact
+    return scores, labels

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -19,11 +20,15 @@ from curation import jobs
 from curation.api import beside, methods
 from curation.complete import complete, method_name, with_coverage
 from curation.core.artifacts import Coverage, Export, Score, Selection
+from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
 from curation.engine import Outcome
 from curation.estimates import estimate, total
 from curation.recipe import Recipe, load_yaml, plan, preset_names
 from curation.workspace import Workspace
+
+if TYPE_CHECKING:
+    from curation.readers import Preview
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -260,8 +265,7 @@ def add(
 
     given = Mapping.model_validate(load_yaml(mapping.read_text(encoding="utf-8"))) if mapping else None
     if preview:
-        seen = look(files, given)
-        return _print_json(seen.as_dict()) if as_json else out.print(seen.text())
+        return _show_preview(look(files, given), as_json)
     ws = Workspace.open(workspace)
     with _reading(as_json) as progress:
         added = ws.add(files, name=name, mapping=given, progress=progress)
@@ -277,6 +281,47 @@ def add(
     for bad, _ in zip(ws.quarantine(added.dataset.fingerprint), range(5), strict=False):
         place = ", ".join(str(p) for p in (f"line {bad['line']}", bad.get("field") and f"field '{bad['field']}'") if p)
         out.print(f"  rejected: {bad['source']}, {place}: {bad['reason']}")
+    return None
+
+
+def _show_preview(seen: Preview, as_json: bool) -> None:
+    if as_json:
+        plain = (
+            "label",
+            "path",
+            "container",
+            "split",
+            "form",
+            "why",
+            "fields",
+            "looked_at",
+            "rejected",
+            "reasons",
+            "total",
+        )
+        return _print_json(
+            {
+                "sources": [
+                    {
+                        **{name: getattr(s, name) for name in plain},
+                        "notes": s.notes,
+                        "mapping": s.mapping and s.mapping.model_dump(exclude_none=True),
+                    }
+                    for s in seen.sources
+                ]
+            }
+        )
+    for source in seen.sources:
+        count = "?" if source.total is None else f"{source.total:,}"
+        out.print(f"{source.label}: {count} records, read as {source.form or 'nothing known'} ({source.why})")
+        for note in source.notes:
+            out.print(f"  note: {note}")
+        if source.rejected:
+            out.print(f"  {source.rejected:,} of the first {source.looked_at:,} would be rejected")
+        for reason, number in source.reasons.items():
+            out.print(f"    {number:,}: {reason}")
+        for row in source.rows[:3]:
+            out.print("  - " + " | ".join(f"{m['role']}: {m['content'][:100]!r}" for m in row.messages))
     return None
 
 
@@ -468,17 +513,27 @@ def export(
     ws = Workspace.open(workspace)
     if result == "all":
         pool = ws.dataset(dataset) if dataset else ws.dataset(ws.datasets()[0].fingerprint)
-        selection, text, found = None, "", {}
+        made = export_rows(
+            pool, None, format=format, output=_target(ws, pool, format, output), trainer=trainer, overwrite=overwrite
+        )
     else:
         key, text = _result_of(ws, result)
         selection = ws.load(key)
         if not isinstance(selection, Selection):
             raise CurationError(f"only a selection can be exported, {result} is {selection.kind}")
-        pool, found = ws.dataset(selection.dataset), beside(ws, key)
-    target = output or ws.root / "exports" / f"{pool.name}-{format}"
-    made = export_rows(
-        pool, selection, format=format, output=target, recipe=text, trainer=trainer, overwrite=overwrite, **found
-    )
+        pool = ws.dataset(selection.dataset)
+        scores, labels = beside(ws, key)
+        made = export_rows(
+            pool,
+            selection,
+            format=format,
+            output=_target(ws, pool, format, output),
+            recipe=text,
+            scores=scores,
+            labels=labels,
+            trainer=trainer,
+            overwrite=overwrite,
+        )
     if as_json:
         return _print_json({"path": made.path, "rows": made.rows, "files": made.files, "info": made.info})
     out.print(f"{made.rows:,} rows written to {made.path}")
@@ -487,6 +542,10 @@ def export(
     if "check" in made.info:
         out.print(str(made.info["check"]))
     return None
+
+
+def _target(ws: Workspace, pool: Dataset, format: str, output: Path | None) -> Path:
+    return output or ws.root / "exports" / f"{pool.name}-{format}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 @app.command("jobs")

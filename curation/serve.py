@@ -10,9 +10,9 @@ from pathlib import Path
 from curation.core.errors import CurationError
 from curation.workspace import Workspace
 
-SAFETY = {
+SAFETY: dict[str, str | tuple[str, ...]] = {
     "server.address": "127.0.0.1",
-    "server.allowedHosts": "localhost,127.0.0.1",
+    "server.allowedHosts": ("localhost", "127.0.0.1"),
     "server.enableCORS": "true",
     "server.enableXsrfProtection": "true",
     "server.enableStaticServing": "false",
@@ -41,7 +41,10 @@ def asset(name: str) -> Path:
 def command(port: int, browser: bool, query: str = "") -> list[str]:
     """The server's command line."""
     options = {**SAFETY, "server.port": str(port), "server.headless": str(not browser).lower()}
-    flags = [f"--{name}={value}" for name, value in options.items()]
+    # an option with several values is given several times; joined by commas it would be one strange host
+    flags = [
+        f"--{name}={one}" for name, value in options.items() for one in ((value,) if isinstance(value, str) else value)
+    ]
     return [sys.executable, "-m", "streamlit", "run", str(home() / "app.py"), *flags]
 
 

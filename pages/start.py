@@ -26,7 +26,11 @@ if dataset is None:
         demo_card(workspace)
     path_ahead()
 else:
-    page_header("Start", "Five steps from a file to a training set. Each one shows what it found before the next.")
+    page_header(
+        "Start",
+        "Five steps from a file to a training set. Each one shows what it found before the next.",
+        icon=":material/rocket_launch:",
+    )
     done = guide.progress(workspace, dataset)
     dataset_card(workspace, dataset, 1)
     stage(workspace, dataset, 2, done["look"], ready=True, ask=ask_look, show=show_look)

@@ -33,10 +33,12 @@ class Colour:
 
 def colours(dataset: Dataset) -> list[Colour]:
     """Everything that rows can be coloured by: labels, scores, source; response length is always there."""
-    found = [Colour(s.name, lambda s=s: s.labels) for s in pool.labels(dataset.fingerprint)]  # type: ignore[misc]
+    made = pool.labels(dataset.fingerprint)
+    found = [Colour(s.name, lambda s=s: s.labels) for s in made if not pool.is_duplicates(s)]  # type: ignore[misc]
     if len(dataset.facts.get("sources", [])) > 1:
         found.append(Colour(SOURCE, lambda: pool.source_labels(dataset)))
     found += [Colour(s.name, lambda s=s: s.score) for s in pool.scores(dataset.fingerprint)]  # type: ignore[misc]
+    found += [Colour(s.name, lambda s=s: pool.copies(s)) for s in made if pool.is_duplicates(s)]  # type: ignore[misc]
     return [*found, Colour(pool.RESPONSE_LENGTH, lambda: pool.response_length(dataset)), Colour(PLAIN, lambda: None)]
 
 

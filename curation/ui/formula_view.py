@@ -53,8 +53,8 @@ def formula_panel(workspace: Workspace, dataset: Dataset, found: list[Stored]) -
                 key="formula.better",
             )  # fmt: skip
         with st.expander("Names and functions", icon=":material/menu_book:", expanded=not text):
-            st.code("\n".join(_name_lines(names)), language=None)
-            st.code("  ".join(s.text for s in SIGNATURES.values()) + "  + - * / ** < <= > >= == !=", language=None)
+            st.code("\n".join(_name_lines(names)), language=None, wrap_lines=True)
+            st.code("  ".join(s.text for s in SIGNATURES.values()) + "  + - * / ** < <= > >= == !=", language=None, wrap_lines=True)
         if not text.strip():
             return
         try:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from curation.core.artifacts import Labels
 from curation.ui.components import chart, mode
-from curation.ui.pool import Stored
+from curation.ui.pool import Stored, is_duplicates
 from curation.ui.text import number, percent, plain
 
 
@@ -21,7 +21,7 @@ def labels_panel(found: list[Stored]) -> None:
             key=f"labels.chosen.{len(found)}", label_visibility="collapsed",
         )  # fmt: skip
         stored = names[key]
-        if stored.info.use.endswith("-duplicates"):
+        if is_duplicates(stored):
             _duplicates(stored.labels)
         else:
             _shares(stored.labels)

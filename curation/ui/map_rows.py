@@ -34,7 +34,7 @@ def facts_of(dataset: Dataset, row: int) -> dict[str, Any]:
     return {
         s.name: value_of(cast(Score | Labels, s.artifact), row)
         for s in found
-        if not s.info.use.endswith("-duplicates")  # shown as rows
+        if not pool.is_duplicates(s)  # shown as rows
     }
 
 

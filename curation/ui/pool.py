@@ -115,10 +115,15 @@ def _limited(info: ResultInfo, name: str) -> str:
 
 
 def labels(fingerprint: str) -> list[Stored]:
-    """Labels of a dataset, clusters first, then in the alphabet."""
+    """Labels of a dataset: clusters first, then in the alphabet, duplicates last."""
     infos = _listed(fingerprint, "labels")
     found = _named(infos, [_limited(i, _labels_name(i)) for i in infos])
-    return sorted(found, key=lambda s: (s.info.use != "labeller/clusters", s.name.lower()))
+    return sorted(found, key=lambda s: (s.info.use != "labeller/clusters", is_duplicates(s), s.name.lower()))
+
+
+def is_duplicates(stored: Stored) -> bool:
+    """True for labels that number groups of copies."""
+    return stored.info.use.endswith("-duplicates")
 
 
 def _labels_name(info: ResultInfo) -> str:
@@ -146,7 +151,14 @@ def response_length(dataset: Dataset) -> Score:
 
 def duplicates(fingerprint: str) -> list[Stored]:
     """Labels that say which rows are copies of which."""
-    return [s for s in labels(fingerprint) if s.info.use.endswith("-duplicates")]
+    return [s for s in labels(fingerprint) if is_duplicates(s)]
+
+
+def copies(stored: Stored) -> Labels:
+    """Whether a row has copies, for colours: a hundred numbered groups of two say nothing on a map."""
+    groups = stored.labels
+    codes = np.where(np.asarray(groups.codes) >= 0, 0, 1).astype(np.int32)
+    return Labels(groups.dataset, codes, ("has copies", "has none"), Missing.none(len(groups)))
 
 
 # ------------------------------------------------------------------ maps, vectors, graph

@@ -110,8 +110,7 @@ def show_export(written: Export) -> None:
         trainer = info["trainer"]
         kept_all = trainer["used"] == trainer["total"]
         show = st.info if kept_all else st.warning
-        name = TRAINERS.get(trainer["trainer"], trainer["trainer"])
-        show(f"{plain(name)} {plain(trainer['version'])}: {plain(info['check'])}.", icon=":material/fact_check:")
+        show(f"{plain(trainer['version'])}: {plain(info['check'])}.", icon=":material/fact_check:")
     if info.get("command"):
         st.markdown("**Train on it**")
         st.code(info["command"], language="bash")

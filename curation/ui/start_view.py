@@ -212,7 +212,7 @@ def ask_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
 
 def show_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     """The picks on the map, and how well they stand for the pool."""
-    from curation.coverage import WITHIN
+    from curation.coverage import RADIUS
     from curation.figures.coverage import coverage_figure
 
     pick = cast(Selection | None, guide.loaded(workspace, here, "pick"))
@@ -226,29 +226,33 @@ def show_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     with left:
         row_map(dataset, layout, key="start.picks", color=clusters, selected=pick.mask, height=400)
     with right:
-        if WITHIN in report.curves:
+        if RADIUS in report.curves:
             chart(
                 coverage_figure(
                     report.budgets,
-                    report.curves[WITHIN],
-                    random=report.random.get(WITHIN),
-                    name=WITHIN,
-                    percent=True,
+                    report.curves[RADIUS],
+                    random=report.random.get(RADIUS),
+                    name=RADIUS,
+                    lower_is_better=True,
                     height=400,
                     mode=mode(),
                 ),
                 key="start.coverage",
                 alt="Coverage over the budget",
             )
+    st.caption(
+        ":material/info: k-center keeps the largest gap small: even the oddest row has a pick near it. Random picks sit "
+        "where rows are dense, so their share within reach can be higher. The Select page has methods for either aim."
+    )
 
 
 def coverage_tiles(dataset: Dataset, pick: Selection, report: Coverage) -> list[Tile]:
     """The selection in numbers, beside random."""
-    from curation.coverage import CLUSTERS, MEAN, MEASURES, WITHIN
+    from curation.coverage import CLUSTERS, MEASURES, RADIUS, WITHIN
 
     tiles = [Tile("Selected", number(len(pick)), note=f"{percent(len(pick), len(dataset))} of all rows")]
     by_chance = report.info.get("random_table", {})
-    for name in (WITHIN, MEAN, CLUSTERS):
+    for name in (RADIUS, CLUSTERS, WITHIN):
         if name not in report.table:
             continue
         measure = MEASURES[name]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from curation.core.artifacts import Selection
-from curation.core.errors import CurationError
-from curation.core.method import resolve_count
+from curation.core.method import Ask, resolve_count
 
 
 def test_rows_are_valid_unique_and_as_many_as_promised(selector, case, harness):
@@ -95,16 +94,14 @@ def test_another_seed_changes_nothing_but_the_draw(seeded, harness):
     harness.try_out(seeded, "usual", check)
 
 
-def test_scores_that_are_missing_are_never_picked(selector, harness):
-    """Also when the engine did not look, for a port of Scores is not one that decides who is eligible."""
+def test_rows_without_a_score_are_never_picked_even_when_said_to_be_eligible(selector, harness):
     made = harness.given("missing values")
     for optional in (False, True):
         ports = made.ports(selector.cls, optional=optional)
-        score = ports.get("score")
-        if score is None or "score" not in selector.cls.eligible_ports:
+        if "score" not in ports or "score" not in selector.cls.eligible_ports:
             continue
-        try:
-            picked = harness.select(selector.method(), made, ports, 10)
-        except CurationError:
-            continue
-        assert not score.missing.mask[picked.order].any()
+        method = selector.method()
+        ask = Ask(np.arange(made.n), made.n if method.budgeted() else 0)
+        picked = method.select(made.pool, ask, harness.runtime(method), **ports)
+        assert len(picked)
+        assert not ports["score"].missing.mask[picked.order].any()

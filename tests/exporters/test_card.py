@@ -66,7 +66,7 @@ def test_front_matter_is_what_the_hub_reads(card):
     [
         "3 rows in sub.json: 3 of 10 (30.0%) were selected.",
         "The selection is 2 rows short of its budget: too few.",
-        "| pool | alpaca | 10 | 3 |  |",
+        "| pool |  | 10 | 3 |  |",
         "| beyond the budget | 7 |",
         "| response length (characters) | 5.5 → 5 | 5.5 → 3 |",
         "| len (length) ↑ | 5 → 4 | 5 → 2 |",

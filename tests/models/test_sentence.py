@@ -43,7 +43,14 @@ def tiny_model(folder: Path, pooling: str = "mean", *, unit: bool = True, dense:
 
     torch.manual_seed(0)
     plain = folder / "plain"
-    config = BertConfig(len(WORDS), 32, 2, 2, 64, max_position_embeddings=16)
+    config = BertConfig(
+        vocab_size=len(WORDS),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=16,
+    )
     BertModel(config).save_pretrained(plain)
     (plain / "vocab.txt").write_text("\n".join(WORDS))
     BertTokenizerFast(str(plain / "vocab.txt"), model_max_length=16).save_pretrained(plain)

@@ -1,0 +1,128 @@
+"""From what the Select page asks to a recipe: method, inputs, which rows may be picked, coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from curation.complete import Step, complete, with_coverage
+from curation.core.method import Method, find
+from curation.recipe import Recipe, plan, preset_names
+from curation.ui.reuse import Parts, tidy
+from curation.workspace import Workspace
+
+BY_HAND = ("selector/rows",)
+"""Made on the Map page."""
+NEAR_DUPLICATES: Step = {"use": "labeller/near-duplicates", "on": "$pool"}
+PORT_DEFAULTS: dict[str, Step] = {"duplicates": NEAR_DUPLICATES}
+"""What stands behind a port of this name when nothing was chosen; other ports: `complete.STEP_FOR_KIND`."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for on the Select page.
+
+    Args:
+        use: Recipe name of a selector, or of a preset.
+        values: Parameters that are not at their defaults.
+        ports: Port → key of a stored result, or a list of keys; ports left to their default are not in it.
+        within: Key of a selection, None = all rows.
+        hold_out: Share of rows that are set aside first, 0 = none.
+        coverage: Measure coverage as well.
+    """
+
+    use: str
+    values: Mapping[str, Any]
+    ports: Mapping[str, str | list[str]] = field(default_factory=dict)
+    within: str | None = None
+    hold_out: float = 0.0
+    coverage: bool = True
+
+
+def method_of(use: str) -> type[Method]:
+    """The selector of a recipe name; of a preset, that of its result."""
+    if use not in preset_names():
+        return find(use)
+    recipe = Recipe.read(use)
+    return find(recipe.steps[recipe.result.removeprefix("$")]["use"])
+
+
+def preset_values(use: str) -> dict[str, Any]:
+    """What a preset sets in the step of its result; {} for a selector."""
+    if use not in preset_names():
+        return {}
+    recipe = Recipe.read(use)
+    fields = method_of(use).model_fields
+    return {k: v for k, v in recipe.steps[recipe.result.removeprefix("$")].items() if k in fields}
+
+
+def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Recipe, dict[str, str]]:
+    """The recipe of a wish, and its bindings.
+
+    Args:
+        workspace: Where stored results are.
+        dataset: Fingerprint.
+        wish: What was asked for.
+
+    Raises:
+        RecipeError: if a required input is missing or a parameter is wrong.
+    """
+    parts = Parts(workspace, dataset)
+    values: dict[str, Any] = dict(wish.values)
+    for port, keys in wish.ports.items():
+        values[port] = [parts.add(k) for k in keys] if isinstance(keys, list) else parts.add(keys)
+    if wish.use in preset_names():
+        recipe = _with_steps(complete(wish.use, values), parts)
+    else:
+        for port in method_of(wish.use).ports():
+            if values.get(port) is None and port in PORT_DEFAULTS:
+                values[port] = f"${parts.add_steps({port: PORT_DEFAULTS[port]})[port]}"
+        recipe = complete(wish.use, values, steps=parts.steps)
+        parts.steps = {n: dict(s) for n, s in recipe.steps.items()}
+    recipe = _limited(recipe, parts, wish)
+    recipe = recipe.model_copy(update={"inputs": {**recipe.inputs, **Recipe.read(
+        {"inputs": parts.inputs, "steps": {}, "result": "$pool"}
+    ).inputs}})  # fmt: skip
+    if wish.coverage:
+        recipe = with_coverage(recipe)
+    return tidy(recipe, plan(recipe, workspace, parts.bindings)), parts.bindings
+
+
+def _with_steps(recipe: Recipe, parts: Parts) -> Recipe:
+    """A preset with the gathered steps beside its own, without its exports: the Export page writes files."""
+    own = {n: dict(s) for n, s in recipe.steps.items() if not str(s["use"]).startswith("exporter/")}
+    given, parts.steps = parts.steps, own
+    renamed = parts.add_steps(given)
+    result = recipe.result.removeprefix("$")
+    if any(old != new for old, new in renamed.items()):  # a stored result was named like a step of the preset
+        named = {f"${old}": f"${new}" for old, new in renamed.items()}
+        step = parts.steps[result]
+        original = Recipe.read(recipe.about.get("preset", "") or recipe.yaml()).steps[result]
+        parts.steps[result] = {
+            k: named.get(v, v) if isinstance(v, str) and original.get(k) == v else v for k, v in step.items()
+        }
+    return recipe.model_copy(update={"steps": parts.steps})
+
+
+def _limited(recipe: Recipe, parts: Parts, wish: Wish) -> Recipe:
+    """The recipe whose result picks only within the asked-for rows, and never from those that are held out."""
+    name = recipe.result.removeprefix("$")
+    parts.steps = {n: dict(s) for n, s in recipe.steps.items()}
+    own = parts.steps[name].get("within")
+    limit = None if wish.within is None else parts.add(wish.within)
+    if limit is not None and own is not None and own != limit:
+        both = parts.add_steps({"both": {"use": "selector/intersect", "of": [own, limit]}})
+        limit = f"${both['both']}"
+    limit = limit or own
+    if wish.hold_out:
+        copies = parts.add_steps({"duplicates": NEAR_DUPLICATES})["duplicates"]
+        split = {"use": "labeller/split", "on": "$pool", "share": wish.hold_out, "groups": [f"${copies}"]}
+        split_name = parts.add_steps({"split": split})["split"]
+        train: Step = {"use": "selector/where", "labels": f"${split_name}", "values": ["train"]}
+        if limit is not None:
+            train["within"] = limit
+        limit = f"${parts.add_steps({'train': train})['train']}"
+    if limit is not None:
+        parts.steps[name]["within"] = limit
+    return recipe.model_copy(update={"steps": parts.steps})
