@@ -219,6 +219,8 @@ def reference_layout(
     Returns:
         float32 `[n, 2]`.
     """
+    import warnings
+
     import umap
 
     n, k = indices.shape
@@ -234,7 +236,9 @@ def reference_layout(
         random_state=seed,
         n_jobs=1,
     )
-    xy = model.fit_transform(begin if features is None else features)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "precomputed_knn")  # new rows cannot be placed later, which nobody asks for
+        xy = model.fit_transform(begin if features is None else features)
     return (xy - xy.mean(axis=0)).astype(np.float32)
 
 

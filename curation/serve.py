@@ -45,7 +45,7 @@ def command(port: int, browser: bool, query: str = "") -> list[str]:
     flags = [
         f"--{name}={one}" for name, value in options.items() for one in ((value,) if isinstance(value, str) else value)
     ]
-    return [sys.executable, "-m", "streamlit", "run", str(home() / "app.py"), *flags]
+    return [sys.executable, "-m", "curation.ui.server", "run", str(home() / "app.py"), *flags]
 
 
 def serve(workspace: Workspace, *, port: int, browser: bool, query: str = "") -> int:

@@ -236,7 +236,7 @@ class Dataset:
     @classmethod
     def open(cls, folder: Path) -> Dataset:
         """Open a folder that DatasetWriter finished. Memory-mapped: costs no memory until read."""
-        facts = json.loads((folder / "dataset.json").read_text())
+        facts = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
         with pa.memory_map(str(folder / "rows.arrow")) as source:
             table = pa.ipc.open_file(source).read_all()
         return cls(table, facts["fingerprint"], facts["name"], facts)
@@ -263,6 +263,7 @@ class DatasetWriter:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
         self.rows = 0
+        self.repeats = 0  # rows whose content occurred before
         self._digest = hashlib.blake2b(digest_size=16)
         self._copies: dict[bytes, int] = {}
         self._fields: dict[str, None] = {}
@@ -284,6 +285,7 @@ class DatasetWriter:
         tools = None if row.tools is None else _encode(row.tools)
         copy = self._copies.get(content, 0)
         self._copies[content] = copy + 1
+        self.repeats += copy > 0
         for field in fields:
             if field not in self._fields:
                 self._fields[field] = None
@@ -313,7 +315,7 @@ class DatasetWriter:
         fingerprint = self._digest.hexdigest()
         facts = {**(facts or {}), "name": self.name, "fingerprint": fingerprint, "rows": self.rows}
         facts.setdefault("fields", list(self._fields))
-        (self.folder / "dataset.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1))
+        (self.folder / "dataset.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1), encoding="utf-8")
         return fingerprint
 
     def abandon(self) -> None:

@@ -75,6 +75,9 @@ def tfidf_features(texts: list[str], *, dims: int = 64, seed: int = 0) -> tuple[
     d = min(dims, n, weights.shape[1])
     if d == weights.shape[1]:
         values = weights.toarray()
+    elif d == n:  # few rows: exact, and without the warnings of a projection that keeps everything
+        u, s, _ = np.linalg.svd(weights.toarray(), full_matrices=False)
+        values = u * s
     else:
         projection = TruncatedSVD(d, n_iter=POWER_ITERATIONS, random_state=seed)
         rows = np.arange(n) if n <= SAMPLE_ROWS else np.random.default_rng(seed).choice(n, SAMPLE_ROWS, replace=False)

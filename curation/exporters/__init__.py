@@ -44,6 +44,7 @@ __all__ = [
     "export_rows",
     "look",
     "loss_mask_preview",
+    "preview_records",
     "to_alpaca",
     "to_messages",
     "to_prompt_completion",
@@ -187,6 +188,30 @@ def look(
     report = check_only(dataset, plan, Checking(method.trainer, method.cutoff_len, method.tokenizer), runtime)
     left_out = {f"{plan.form.name} cannot say: {reason}": found for reason, found in plan.unfit.items()}
     return Look(plan.columns, len(plan.rows), left_out, report, preview(dataset, plan, plan.rows[:count]), plan)
+
+
+def preview_records(
+    dataset: Dataset, rows: np.ndarray | None = None, *, format: str = "alpaca", count: int = 5, **options: Any
+) -> list[Preview]:
+    """The first of some rows as a format would write them, at once: only these rows are read.
+
+    Args:
+        dataset: The rows.
+        rows: Which; None = from the beginning.
+        format: One of `FORMATS`; "original" shows the records as they came.
+        count: How many.
+        **options: Fields of the format.
+
+    Returns:
+        One Preview per row; its `problem` says why a form cannot say it. Columns that only other rows need are absent.
+    """
+    method = exporter(format, **options)
+    chosen = np.arange(min(count, len(dataset))) if rows is None else np.asarray(rows, np.int64)[:count]
+    if isinstance(method, Original):
+        return [Preview(int(row), dataset.record(int(row))) for row in chosen]
+    container = method.container(Path(f"data{method.suffix}"))
+    plan = plan_for(dataset, chosen, (method.form(), method.second_form()), container, method.trainer)
+    return preview(dataset, plan, chosen)
 
 
 def loss_mask_preview(record: dict[str, Any], *, format: str, trainer: str) -> Reading:

@@ -120,16 +120,17 @@ def _selected(card: Card) -> int:
 
 
 def _sources(card: Card) -> str:
-    labels, counts = np.unique(np.array(card.pool.sources, dtype=object).astype(str), return_counts=True)
-    kept = np.array(card.pool.sources, dtype=object)[card.written.rows].astype(str)
+    column = card.pool.table["source"].combine_chunks().dictionary_encode()
+    codes = column.indices.to_numpy(zero_copy_only=False)
+    labels = column.dictionary.to_pylist()
+    counts = np.bincount(codes, minlength=len(labels))
+    kept = np.bincount(codes[card.written.rows], minlength=len(labels))
     facts = {s.get("name", ""): s for s in card.pool.facts.get("sources", [])}
     rows = []
-    for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+    for label, count, here in zip(labels, counts.tolist(), kept.tolist(), strict=True):
         fact = facts.get(label, {})
         form = (fact.get("mapping") or {}).get("form") or fact.get("form") or ""
-        rows.append(
-            [safe(label), safe(form), f"{count:,}", f"{int((kept == label).sum()):,}", _count(fact.get("rejected"))]
-        )
+        rows.append([safe(label), safe(form), f"{count:,}", f"{here:,}", _count(fact.get("rejected"))])
     table = _table(["source", "form", "rows read", "rows here", "rejected when read"], rows)
     return (
         f"## Sources\n\n{table}\n\nLicence: unknown. The files state none that could be read; check the licence of "

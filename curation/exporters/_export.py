@@ -63,7 +63,8 @@ def carry_out(method: FileExporter, pool: Dataset, runtime: Runtime, beside: Bes
     rows = chosen_rows(pool, beside.selection, method.order)
     target = target_path(method, pool, runtime)
     companions = target.with_name(target.name + ".d")
-    refuse_existing(target, companions, overwrite=method.overwrite)
+    # a run's own folder may hold what the same run wrote before it was stopped
+    refuse_existing(target, companions, overwrite=method.overwrite or not method.path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with _draft(target) as draft:
         data, folder = draft / target.name, draft / companions.name
@@ -129,7 +130,9 @@ def target_path(method: FileExporter, pool: Dataset, runtime: Runtime) -> Path:
     folder = runtime.context.get("folder")
     if folder is None:
         raise CurationError("no output was named", "give a path: --output subset.json")
-    return Path(folder) / (slug(Path(pool.name).stem) + suffix)
+    step = runtime.context.get("step", "export")
+    name = slug(Path(pool.name).stem) + ("" if step == "export" else f"-{slug(step)}")
+    return Path(folder) / (name + suffix)
 
 
 def refuse_existing(target: Path, companions: Path, *, overwrite: bool) -> None:

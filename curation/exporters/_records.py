@@ -12,7 +12,7 @@ from curation.core.artifacts import Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
-from curation.exporters._forms import Form, InexpressibleError
+from curation.exporters._forms import MEDIA_COLUMNS, Form, InexpressibleError
 from curation.exporters._plan import Plan, make_plan, say
 from curation.exporters._rows import BLOCK, dumps, stream
 from curation.exporters._writers import JsonLines, open_writer
@@ -199,6 +199,8 @@ def _notes(plan: Plan) -> list[str]:
     nested = [e.column for e in plan.extras if e.kind == "json"] if plan.as_text else []
     if nested:
         notes.append(f"Columns whose values are JSON text: {', '.join(nested)}.")
+    if any(name in plan.optional for name in MEDIA_COLUMNS):
+        notes.append("Images and other files are named as the records named them; the files are not copied.")
     if plan.moved:
         notes.append(
             f"{plan.moved:,} rows stand first, out of order: they are the first to fill a column, and loaders infer "

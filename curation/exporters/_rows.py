@@ -13,7 +13,7 @@ import orjson
 from curation.core.dataset import Dataset
 
 BLOCK = 2048
-LONG_NUMBER = re.compile(r"\d{19}")
+LONG_NUMBER = re.compile("[0-9]{19}")
 
 
 class RowView(NamedTuple):

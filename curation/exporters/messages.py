@@ -20,6 +20,8 @@ from curation.exporters._forms import (
     tools_text,
 )
 
+Images = Literal["parts", "slots", "marks"]
+
 
 def to_messages(
     messages: list[dict[str, Any]],
@@ -28,7 +30,7 @@ def to_messages(
     *,
     arguments: Literal["text", "object"] = "text",
     tools_as_text: bool = False,
-    typed_parts: bool = True,
+    images: Images = "parts",
 ) -> dict[str, Any]:
     """One conversation as an OpenAI chat record. This form says everything a conversation can hold.
 
@@ -38,25 +40,30 @@ def to_messages(
         record: Not used; every form has the same signature.
         arguments: Arguments of tool calls as JSON text (OpenAI's own way) or as objects (what chat templates expect).
         tools_as_text: The tools column as JSON text rather than as a list.
-        typed_parts: Turns with images as a list of typed parts; else as text with `<image>` and an `images` column.
+        images: How a turn shows images: as typed parts as the record had them ("parts"), as empty typed parts with the
+            files in an `images` column ("slots", TRL's way), or as `<image>` in the text with that column ("marks").
 
     Returns:
         `messages`, and of `tools`, `images`, `videos`, `audios` those needed.
 
     Raises:
-        InexpressibleError: if an image has no path, when `typed_parts` is off.
+        InexpressibleError: if an image has no path, unless they stay as parts.
     """
     media: dict[str, list[str]] = {}
-    out: dict[str, Any] = {"messages": [_turn(m, arguments, typed_parts, media) for m in messages]}
+    out: dict[str, Any] = {"messages": [_turn(m, arguments, images, media) for m in messages]}
     if tools:
         out["tools"] = tools_text(tools) if tools_as_text else tools
     return put_media(out, media)
 
 
-def _turn(message: dict[str, Any], arguments: str, typed_parts: bool, media: dict[str, list[str]]) -> dict[str, Any]:
+def _turn(message: dict[str, Any], arguments: str, images: Images, media: dict[str, list[str]]) -> dict[str, Any]:
     turn: dict[str, Any] = {"role": message["role"]}
-    if typed_parts and has_media(message):
+    if images == "parts" and has_media(message):
         turn["content"] = [_part(part) for part in message["parts"]]
+    elif images == "slots" and has_media(message):
+        flat_text(message, media)  # collects the files
+        kinds = [(part, media_of(part)) for part in message["parts"]]
+        turn["content"] = [{"type": found[0]} if found else _part(part) for part, found in kinds]
     else:
         turn["content"] = flat_text(message, media)
     if message.get("tool_calls"):
@@ -81,10 +88,10 @@ def _part(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def messages_form(
-    *, arguments: Literal["text", "object"] = "text", tools_as_text: bool = False, typed_parts: bool = True
+    *, arguments: Literal["text", "object"] = "text", tools_as_text: bool = False, images: Images = "parts"
 ) -> Form:
     """The messages form with its options set."""
-    convert = partial(to_messages, arguments=arguments, tools_as_text=tools_as_text, typed_parts=typed_parts)
+    convert = partial(to_messages, arguments=arguments, tools_as_text=tools_as_text, images=images)
     return Form(
         "messages", convert, ("messages",), {"tools": None, "images": None, "videos": None, "audios": None}, arguments
     )
@@ -106,4 +113,6 @@ class Messages(JsonExporter):
     def form(self) -> Form:
         """The record form for the chosen trainer."""
         wanted = self.arguments if self.arguments != "auto" else "object" if self.trainer == "trl" else "text"
-        return messages_form(arguments=wanted, tools_as_text=self.trainer != "none")
+        shown: dict[str, Images] = {"llama-factory": "marks", "axolotl": "parts", "trl": "slots"}
+        trained = self.trainer != "none"
+        return messages_form(arguments=wanted, tools_as_text=trained, images=shown.get(self.trainer, "parts"))

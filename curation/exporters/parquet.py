@@ -19,7 +19,7 @@ FormChoice = Literal["alpaca", "sharegpt", "messages", "prompt_completion"]
 def arrow_form(name: str) -> Form:
     """A record form for typed columns: tool arguments and tools are JSON text, images a column of paths."""
     forms = {"alpaca": ALPACA, "sharegpt": SHAREGPT, "prompt_completion": TEXTS}
-    return forms[name] if name in forms else messages_form(tools_as_text=True, typed_parts=False)
+    return forms[name] if name in forms else messages_form(tools_as_text=True, images="marks")
 
 
 class Parquet(TableExporter):

@@ -83,7 +83,7 @@ def to_prompt_completion_messages(
     if any(m.get("weight") for m in messages[:-1]) or messages[-1].get("weight") == 0:
         raise InexpressibleError("loss weights")
     bare = [{k: v for k, v in m.items() if k != "weight"} for m in messages]
-    out = to_messages(bare, None, None, arguments=arguments, typed_parts=False)
+    out = to_messages(bare, None, None, arguments=arguments, images="slots" if arguments == "object" else "marks")
     turns = out.pop("messages")
     said: dict[str, Any] = {"prompt": turns[:-1], "completion": turns[-1:]}
     if tools:

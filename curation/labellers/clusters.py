@@ -15,7 +15,7 @@ from curation.core.runtime import Runtime
 from curation.labellers._names import name_clusters
 
 SMALLEST, LARGEST = 5, 500  # bounds of the default least size
-GIANT_SHARE = 0.5
+GIANT_SHARE = 0.75
 
 Shape = Literal["auto", "eom", "leaf"]
 
@@ -44,7 +44,7 @@ def cluster_map(xy: np.ndarray, *, min_size: int, min_samples: int = 3, shape: S
     """Dense regions of the plane, by HDBSCAN; rows between them are noise.
 
     "eom" keeps the most persistent clusters, which may be large; "leaf" the smallest ones that are left when large ones
-    are split. "auto" is eom, unless that puts more than half of all rows into one cluster and leaf finds more.
+    are split. "auto" is eom, unless that puts three quarters of all rows into one cluster and leaf finds more.
 
     Costs about 20 µs a row.
 
@@ -114,7 +114,7 @@ class ClustersOfMap(Labeller):
     )
     shape: Shape = Field(
         "auto",
-        description="eom: persistent clusters, also large; leaf: the finest; auto: eom unless one holds half the rows",
+        description="eom: persistent clusters, also large; leaf: the finest; auto: eom unless one holds most rows",
     )
 
     def label(self, pool: Dataset, runtime: Runtime, *, layout: Layout) -> Labels:

@@ -246,9 +246,22 @@ def _blocks_of_candidates(
     if not on_cpu:
         yield from _on_device(bounds, queries, want, device)
         return
+    from curation.linalg.top import MOST_KEPT, keep_top
+
     n = len(bounds.points)
     for start in range(0, len(queries), QUERY_BLOCK):
         rows = queries[start : start + QUERY_BLOCK]
+        if want <= MOST_KEPT:
+            kept, columns = (
+                np.full((len(rows), want), -np.inf, bounds.points.dtype),
+                np.zeros((len(rows), want), np.int64),
+            )
+            for left in range(0, n, COLUMN_BLOCK):
+                scores = bounds.scores(rows, slice(left, left + COLUMN_BLOCK))
+                _forget_self(scores, rows, left)
+                keep_top(scores, left, kept, columns)
+            yield rows, columns, np.full(len(rows), np.inf) if want == n - 1 else bounds.from_scores(rows, kept[:, -1])
+            continue
         first = min(n, max(FIRST_COLUMNS, 2 * want))
         scores = bounds.scores(rows, slice(0, first))
         _forget_self(scores, rows, 0)

@@ -17,7 +17,7 @@ from curation.readers.containers.base import Container
 from curation.readers.forms import Match, converter_for
 from curation.readers.mapping import FormName, Mapping
 from curation.readers.reading import Part, Rejected, header_for, notes_of, outcome, parts, reason_of, rejected_of
-from curation.readers.sources import Source, expand
+from curation.readers.sources import Source, clean, expand
 
 COUNT_BYTES = 50_000_000
 """Sources up to this size are counted to the end; it takes about a second."""
@@ -160,7 +160,7 @@ class _Look:
         part = self._part
         return SourcePreview(
             label=part.label,
-            path=source.path,
+            path=clean(source.path),
             container=container.kind,
             split=part.split,
             form=part.mapping.form if part.mapping else None,

@@ -17,7 +17,7 @@ from curation.readers.containers import open_source
 from curation.readers.containers.base import Container
 from curation.readers.forms import Match, converter_for, matches
 from curation.readers.mapping import Mapping
-from curation.readers.sources import Source, expand
+from curation.readers.sources import Source, clean, expand
 
 Facts = dict[str, Any]
 DETECT_RECORDS = 200
@@ -207,6 +207,7 @@ class _Run:
     def go(self, progress: Callable[[float, float, str], None], done: int, total: int) -> None:
         """Convert, write or reject every record; `done` of `total` bytes were read before this source."""
         part, add = self._part, self._writer.add
+        repeats, ids, repeated_ids = self._writer.repeats, set[int](), 0
         convert = converter_for(part.mapping) if part.mapping else None
         form = part.mapping.form if part.mapping else ""
         for position, item in enumerate(part.items):
@@ -219,9 +220,20 @@ class _Run:
             messages, tools, note = verdict
             if note is not None:
                 self._notes[note] += 1
-            fields = item.value if isinstance(item, Record) and isinstance(item.value, dict) else ()
-            add(Row(messages, item.text if isinstance(item, Record) else "", part.label, position, form, tools), fields)
+            assert isinstance(item, Record)  # a Broken is a Reject
+            fields = item.value if isinstance(item.value, dict) else ()
+            add(Row(messages, item.text, part.label, position, form, tools), fields)
             self.rows += 1
+            if "id" in fields:
+                key = hash(repr(item.value["id"]))  # 8 bytes, whatever the id is
+                repeated_ids += key in ids
+                ids.add(key)
+        self._count("rows equal to an earlier one, kept", self._writer.repeats - repeats)
+        self._count("records with the `id` of an earlier one, kept", repeated_ids)
+
+    def _count(self, what: str, rows: int) -> None:
+        if rows:
+            self._notes[f"{what}: {rows:,}"] += 1
 
     def _refuse(self, item: Record | Broken, verdict: Reject, position: int) -> None:
         rejected = rejected_of(item, verdict, self._part.label, position)
@@ -235,8 +247,8 @@ class _Run:
         if isinstance(facts.get("arrow_schema"), dict):
             facts["arrow_schema"] = facts["arrow_schema"].get(self._part.split)
         return {
-            "path": source.path,
-            "member": source.member,
+            "path": clean(source.path),
+            "member": source.member and clean(source.member),
             "name": self._part.label,
             "split": self._part.split,
             "container": container.kind,

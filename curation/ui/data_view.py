@@ -12,7 +12,7 @@ from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
 from curation.ui import session
 from curation.ui.components import Tile, chart, empty_state, errors_shown, mode, stat_tiles
-from curation.ui.field_facts import MOST_VALUES, cached_field_facts, find_rows, in_order
+from curation.ui.field_facts import MOST_VALUES, cached_field_facts, empty_answers, find_rows, in_order
 from curation.ui.preview_view import rejected_table
 from curation.ui.rows import paged, row_card, row_table
 from curation.ui.text import ago, number, percent, plain, size
@@ -24,7 +24,7 @@ REJECTED_SHOWN = 10_000
 
 def counts(dataset: Dataset, info: DatasetInfo) -> None:
     """The dataset in numbers."""
-    empty = int((dataset.lengths("response") == 0).sum())
+    empty = empty_answers(dataset)
     copies = int((dataset.table["copy"].to_numpy() > 0).sum())
     stat_tiles(
         [

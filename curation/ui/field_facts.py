@@ -103,6 +103,11 @@ def cached_field_facts(root: str, fingerprint: str) -> tuple[int, list[FieldFact
     return field_facts(Workspace(Path(root)).dataset(fingerprint))
 
 
+def empty_answers(dataset: Dataset) -> int:
+    """Rows whose answer has nothing but white space."""
+    return int(pc.sum(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(dataset.table["response"])), 0)).as_py() or 0)
+
+
 def find_rows(dataset: Dataset, text: str = "", source: str | None = None) -> np.ndarray:
     """Rows whose prompt or response contains a text (case is ignored) and that came from a source, int64, sorted."""
     keep = None

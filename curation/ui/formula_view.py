@@ -54,7 +54,11 @@ def formula_panel(workspace: Workspace, dataset: Dataset, found: list[Stored]) -
             )  # fmt: skip
         with st.expander("Names and functions", icon=":material/menu_book:", expanded=not text):
             st.code("\n".join(_name_lines(names)), language=None, wrap_lines=True)
-            st.code("  ".join(s.text for s in SIGNATURES.values()) + "  + - * / ** < <= > >= == !=", language=None, wrap_lines=True)
+            st.code(
+                "  ".join(s.text for s in SIGNATURES.values()) + "  + - * / ** < <= > >= == !=",
+                language=None,
+                wrap_lines=True,
+            )
         if not text.strip():
             return
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from curation.complete import Step, complete, with_coverage
 from curation.core.method import Method, find
-from curation.recipe import Recipe, plan, preset_names
+from curation.recipe import Input, Recipe, plan, preset_names
 from curation.ui.reuse import Parts, tidy
 from curation.workspace import Workspace
 
@@ -26,7 +26,8 @@ class Wish:
     Args:
         use: Recipe name of a selector, or of a preset.
         values: Parameters that are not at their defaults.
-        ports: Port → key of a stored result, or a list of keys; ports left to their default are not in it.
+        ports: Port → key of a stored result, or a list of keys; ports left to their default are not in it. A preset has
+            none: its own steps stand behind them.
         within: Key of a selection, None = all rows.
         hold_out: Share of rows that are set aside first, 0 = none.
         coverage: Measure coverage as well.
@@ -69,47 +70,30 @@ def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Re
         RecipeError: if a required input is missing or a parameter is wrong.
     """
     parts = Parts(workspace, dataset)
-    values: dict[str, Any] = dict(wish.values)
-    for port, keys in wish.ports.items():
-        values[port] = [parts.add(k) for k in keys] if isinstance(keys, list) else parts.add(keys)
     if wish.use in preset_names():
-        recipe = _with_steps(complete(wish.use, values), parts)
+        recipe = complete(wish.use, wish.values)
+        # the Export page writes files
+        parts.steps = {n: dict(s) for n, s in recipe.steps.items() if not str(s["use"]).startswith("exporter/")}
     else:
+        values = dict(wish.values)
+        for port, keys in wish.ports.items():
+            values[port] = [parts.add(k) for k in keys] if isinstance(keys, list) else parts.add(keys)
         for port in method_of(wish.use).ports():
             if values.get(port) is None and port in PORT_DEFAULTS:
                 values[port] = f"${parts.add_steps({port: PORT_DEFAULTS[port]})[port]}"
         recipe = complete(wish.use, values, steps=parts.steps)
         parts.steps = {n: dict(s) for n, s in recipe.steps.items()}
-    recipe = _limited(recipe, parts, wish)
-    recipe = recipe.model_copy(update={"inputs": {**recipe.inputs, **Recipe.read(
-        {"inputs": parts.inputs, "steps": {}, "result": "$pool"}
-    ).inputs}})  # fmt: skip
+    _limit(parts, recipe.result.removeprefix("$"), wish)
+    inputs = {name: Input(type=kind) for name, kind in parts.inputs.items()}
+    recipe = recipe.model_copy(update={"steps": parts.steps, "inputs": inputs})
     if wish.coverage:
         recipe = with_coverage(recipe)
     return tidy(recipe, plan(recipe, workspace, parts.bindings)), parts.bindings
 
 
-def _with_steps(recipe: Recipe, parts: Parts) -> Recipe:
-    """A preset with the gathered steps beside its own, without its exports: the Export page writes files."""
-    own = {n: dict(s) for n, s in recipe.steps.items() if not str(s["use"]).startswith("exporter/")}
-    given, parts.steps = parts.steps, own
-    renamed = parts.add_steps(given)
-    result = recipe.result.removeprefix("$")
-    if any(old != new for old, new in renamed.items()):  # a stored result was named like a step of the preset
-        named = {f"${old}": f"${new}" for old, new in renamed.items()}
-        step = parts.steps[result]
-        original = Recipe.read(recipe.about.get("preset", "") or recipe.yaml()).steps[result]
-        parts.steps[result] = {
-            k: named.get(v, v) if isinstance(v, str) and original.get(k) == v else v for k, v in step.items()
-        }
-    return recipe.model_copy(update={"steps": parts.steps})
-
-
-def _limited(recipe: Recipe, parts: Parts, wish: Wish) -> Recipe:
-    """The recipe whose result picks only within the asked-for rows, and never from those that are held out."""
-    name = recipe.result.removeprefix("$")
-    parts.steps = {n: dict(s) for n, s in recipe.steps.items()}
-    own = parts.steps[name].get("within")
+def _limit(parts: Parts, result: str, wish: Wish) -> None:
+    """Let the result pick only within the asked-for rows, and never from those that are held out."""
+    own = parts.steps[result].get("within")
     limit = None if wish.within is None else parts.add(wish.within)
     if limit is not None and own is not None and own != limit:
         both = parts.add_steps({"both": {"use": "selector/intersect", "of": [own, limit]}})
@@ -124,5 +108,4 @@ def _limited(recipe: Recipe, parts: Parts, wish: Wish) -> Recipe:
             train["within"] = limit
         limit = f"${parts.add_steps({'train': train})['train']}"
     if limit is not None:
-        parts.steps[name]["within"] = limit
-    return recipe.model_copy(update={"steps": parts.steps})
+        parts.steps[result]["within"] = limit

@@ -83,7 +83,7 @@ def write(workspace: Workspace, dataset: Dataset, pick: Progress, form: str, tra
     from curation.exporters import export_rows
 
     key = pick.keys["pick"]
-    found = beside(workspace, key)
+    scores, labels = beside(workspace, key)
     name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "dataset"
     folder = workspace.root / "exports" / f"{name}-{len(cast(Selection, workspace.load(key)))}-{form}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,8 +96,8 @@ def write(workspace: Workspace, dataset: Dataset, pick: Progress, form: str, tra
         recipe=workspace.manifest(key)["recipe"],
         trainer="none" if form == "original" else trainer,
         overwrite=True,
-        scores=found["scores"],
-        labels=found["labels"],
+        scores=scores,
+        labels=labels,
     )
 
 

@@ -241,8 +241,8 @@ def show_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
                 alt="Coverage over the budget",
             )
     st.caption(
-        ":material/info: k-center keeps the largest gap small: even the oddest row has a pick near it. Random picks sit "
-        "where rows are dense, so their share within reach can be higher. The Select page has methods for either aim."
+        ":material/info: k-center keeps the largest gap small: even the oddest row has a pick near it. Random picks "
+        "sit where rows are dense, so their share within reach can be higher. The Select page has methods for either."
     )
 
 
@@ -282,7 +282,7 @@ def dataset_card(workspace: Workspace, dataset: Dataset, step: int) -> None:
                     number(max(len(sources), 1)),
                     note=", ".join(sorted({str(s["form"]) for s in sources})) or None,
                 ),
-                Tile("Median answer", f"{np.median(lengths):,.0f} characters"),
+                Tile("Median answer", f"{np.median(lengths):,.0f}", note="characters"),
                 Tile("Rejected", number(rejected), help="Records that could not be read; the Data page shows why"),
             ]
         )

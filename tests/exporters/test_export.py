@@ -13,7 +13,7 @@ from curation.core.artifacts import Coverage, Labels, Missing, Score
 from curation.core.errors import CurationError
 from curation.core.method import discover
 from curation.core.runtime import Runtime
-from curation.exporters import EXPORTERS, FORMATS, Alpaca, export_rows, look, loss_mask_preview
+from curation.exporters import EXPORTERS, FORMATS, Alpaca, export_rows, look, loss_mask_preview, preview_records
 from curation.exporters._export import checksum_lines
 
 OUTPUTS = {
@@ -139,6 +139,10 @@ def test_where_the_output_goes(ds, tmp_path):
     method = Alpaca()
     made = method.export(ds, Runtime(context={"folder": tmp_path, "recipe": "inputs: {}"}))
     assert Path(made.path) == tmp_path / "made.json" and (tmp_path / "made.json.d" / "recipe.yaml").is_file()
+    again = method.export(ds, Runtime(context={"folder": tmp_path}))
+    assert again.path == made.path, "a run may replace what it wrote before it was stopped"
+    other = method.export(ds, Runtime(context={"folder": tmp_path, "step": "second"}))
+    assert Path(other.path).name == "made-second.json"
     with pytest.raises(CurationError, match="no output"):
         method.export(ds, Runtime())
     (tmp_path / "file").write_text("")
@@ -201,6 +205,14 @@ def test_look_is_what_export_writes(make, ask, tmp_path):
     assert [p.record for p in seen.first] == json.loads(Path(made.path).read_text())
     assert seen.report is not None and seen.report.sentence() == made.info["check"]
     assert list(seen.columns) == made.info["columns"] and seen.rows == made.rows
+
+
+def test_first_records_at_once(make, ask):
+    ds = make(ask("q", "a"), [{"role": "user", "content": "q"}, {"role": "tool", "content": "r"}], ask("r", "b"))
+    first, second = preview_records(ds, np.array([2, 1, 0]), format="alpaca", count=2)
+    assert first.row == 2 and first.record["instruction"] == "r"
+    assert second.record is None and second.problem == "alpaca cannot say: tool calls"
+    assert preview_records(ds, format="original", count=1)[0].record == ds.record(0)
 
 
 def test_loss_mask(ask):

@@ -44,8 +44,33 @@ def test_images_stay_typed_parts():
 
 def test_images_become_a_column_where_types_are_fixed():
     parts = [{"type": "image_url", "image_url": {"url": "a.png"}}, {"type": "text", "text": "what?"}]
-    out = to_messages([{"role": "user", "content": "what?", "parts": parts}], typed_parts=False)
+    out = to_messages([{"role": "user", "content": "what?", "parts": parts}], images="marks")
     assert out == {"messages": [{"role": "user", "content": "<image>what?"}], "images": ["a.png"]}
+
+
+def test_trl_wants_slots_and_a_column():
+    parts = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "what?"}]
+    out = to_messages([{"role": "user", "content": "what?", "parts": parts}], images="slots")
+    assert out["messages"][0]["content"] == [{"type": "image"}, {"type": "text", "text": "what?"}]
+    assert out["images"] == ["a.png"]
+
+
+@pytest.mark.parametrize("trainer", ["none", "llama-factory", "axolotl", "trl"])
+def test_images_reach_every_trainer_in_its_way_or_that_is_said(make, tmp_path, trainer):
+    parts = [{"type": "image", "image": "a.png"}, {"type": "text", "text": "what?"}]
+    ds = make([{"role": "user", "content": "what?", "parts": parts}, {"role": "assistant", "content": "a cat"}])
+    made = export_rows(ds, format="messages", output=tmp_path / "a.jsonl", trainer=trainer)
+    record = json.loads(Path(made.path).read_text())
+    content = record["messages"][0]["content"]
+    if trainer == "llama-factory":
+        assert content == "<image>what?" and record["images"] == ["a.png"]
+    elif trainer == "trl":
+        assert content[0] == {"type": "image"} and record["images"] == ["a.png"]
+    else:
+        assert content == parts
+    if trainer != "none":
+        assert made.info["trainer"]["used"] == 1
+        assert bool(made.info["trainer"]["notes"]) == (trainer == "axolotl")
 
 
 def test_text_parts_are_text():

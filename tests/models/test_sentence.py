@@ -160,7 +160,7 @@ def test_nothing_is_written_to_the_home_folder_and_no_telemetry_is_loaded(tmp_pa
 def test_windows_average_their_parts_by_tokens(tmp_path):
     folder = tiny_model(tmp_path, "mean", unit=False)
     encoder = load_encoder(str(folder), precision="fp32")
-    letters = "a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d".split()  # 30 tokens, 14 fit
+    letters = [*"abcdefghijklmnopqrstuvwxyzabcd"]  # 30 tokens, of which 14 fit
     made = encoder.encode([" ".join(letters), "red green"])
     parts = np.array_split(np.array(letters), 3)
     vectors = reference(folder, [" ".join(part) for part in parts])
@@ -204,7 +204,9 @@ def test_a_model_with_a_prompt_is_run_by_sentence_transformers_itself(tmp_path, 
     assert encoder.route == "sentence-transformers"
     assert "prompt" in caplog.text
     made = encoder.encode(["green blue", "a b c d e f g h i j k l m n o p q r s", "green blue"])
-    np.testing.assert_allclose(made.vectors[:2], reference(folder, ["green blue", "a b c d e f g h i j k l m n o"]), atol=1e-5)
+    np.testing.assert_allclose(
+        made.vectors[:2], reference(folder, ["green blue", "a b c d e f g h i j k l m n o"]), atol=1e-5
+    )
     assert made.cut.tolist() == [False, True, False]
     assert "1 rows were cut" in caplog.text
 
@@ -247,7 +249,9 @@ def test_a_row_that_never_fits_is_an_error(tmp_path, monkeypatch):
         encoder.encode(["red green"])
 
 
-@pytest.mark.parametrize("text", ["CUDA out of memory. Tried", "DefaultCPUAllocator: can't allocate memory", "std::bad_alloc"])
+@pytest.mark.parametrize(
+    "text", ["CUDA out of memory. Tried", "DefaultCPUAllocator: can't allocate memory", "std::bad_alloc"]
+)
 def test_out_of_memory_is_recognised(text):
     with pytest.raises(_backbone.OutOfMemory):
         _backbone.raise_if_out_of_memory(RuntimeError(text))

@@ -26,6 +26,7 @@ MIN_TOKENS = 2
 NO_ANSWER = "nothing to train on"
 HISTORY_UNREAD = "earlier turns are not read by type: alpaca; export messages instead"
 SYSTEM_UNREAD = "the system prompt is not read by type: alpaca; export messages instead"
+IMAGES_UNREAD = "images are not read without a processor for the model"
 LAST_UNTRAINED = "the last turn is not trained on"
 
 ROLES = {
@@ -97,7 +98,16 @@ def _read(record: dict[str, Any], turns: Any, roles: dict[str, str]) -> Reading:
         segments.append(Segment(text, trained and bool(text), role))
     if not any(s.trained for s in segments):
         return dropped(NO_ANSWER)
-    return used(segments, [] if segments[-1].trained else [LAST_UNTRAINED])
+    notes = [] if segments[-1].trained else [LAST_UNTRAINED]
+    if record.get("images") or any(_has_image(turn.get("content")) for turn in turns):
+        notes.append(IMAGES_UNREAD)
+    return used(segments, notes)
+
+
+def _has_image(content: Any) -> bool:
+    return isinstance(content, list) and any(
+        isinstance(p, dict) and p.get("type", "text") not in ("text", "input_text", "output_text") for p in content
+    )
 
 
 def _turns_problem(turns: Any) -> str:

@@ -57,7 +57,8 @@ def open_source(source: Source, header: bool | None = None, take: int | None = N
             if source.member is None:
                 file: Any = stack.enter_context(Path(source.path).open("rb"))
             else:
-                file = stack.enter_context(zipfile.ZipFile(source.path)).open(source.member)
+                archive = stack.enter_context(zipfile.ZipFile(source.path))
+                file = stack.enter_context(archive.open(source.member))
         except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
             raise DataError(
                 f"cannot be opened: {error}", "check the file and who may read it", file=source.label

@@ -93,6 +93,7 @@ class TableContainer:
 
     def _of(self, batch: pa.RecordBatch) -> Iterator[Record | Broken]:
         try:
+            batch.validate(full=True)  # an Arrow file may claim offsets that lead out of its memory
             values: list[Any] = to_records(batch, self._plain)
         except (UnicodeDecodeError, pa.ArrowInvalid) as error:
             if batch.num_rows == 1:

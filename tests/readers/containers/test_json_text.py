@@ -81,7 +81,7 @@ def test_splits_may_differ_in_form(tmp_path, load):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("lines", [True, False])
 def test_marks_and_wide_encodings(tmp_path, load, encoding, lines):
-    records = [{"instruction": "qu'est-ce — 什么?", "output": "é😀"} for _ in range(3)]
+    records = [{"instruction": "qu'est-ce — 什么?", "output": f"é😀{i}"} for i in range(3)]
     text = "\n".join(json.dumps(r, ensure_ascii=False) for r in records) if lines else json.dumps(records)
     path = tmp_path / "x.json"
     path.write_bytes(text.encode(encoding))
@@ -91,12 +91,12 @@ def test_marks_and_wide_encodings(tmp_path, load, encoding, lines):
 
 
 def test_latin_1_lines_are_read_and_counted(tmp_path, load):
-    records = [{"instruction": "café", "output": "é"}, {"instruction": "plain", "output": "x"}] * 2
+    records = [{"instruction": f"{word} {i}", "output": "é"} for i in range(2) for word in ("café", "plain")]
     path = tmp_path / "latin.jsonl"
     path.write_bytes("\n".join(json.dumps(r, ensure_ascii=False) for r in records).encode("latin-1"))
     got = load(path)
     assert list(got.dataset.records()) == records
-    assert got.notes == ["not UTF-8: read as Latin-1 (2 times)"]
+    assert got.notes == ["not UTF-8: read as Latin-1 (4 times)"]
 
 
 def test_numbers_and_nan_survive_as_written(tmp_path, load):

@@ -1,0 +1,201 @@
+"""Choosing how to select: method or preset, its parameters and inputs, which rows may be picked, then the estimate."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import streamlit as st
+
+from curation.complete import STEP_FOR_KIND, selectors
+from curation.core.artifacts import Features, Labels, Score, Selection
+from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
+from curation.core.method import Method, Port
+from curation.recipe import Recipe, preset_names
+from curation.ui import pool, session
+from curation.ui.components import error_box, method_about, method_badges
+from curation.ui.forms import method_form
+from curation.ui.pool import Stored, title_of
+from curation.ui.run_panel import run_panel
+from curation.ui.select_recipe import BY_HAND, PORT_DEFAULTS, Wish, method_of, preset_values, selection_recipe
+from curation.ui.text import plain
+from curation.workspace import Workspace
+
+SELECTION = "Selection"
+FIRST = "selector/k-center"
+DEFAULT, NONE = "", "-"
+DEFAULT_NAMES = {
+    "embed": "made from the text (default)",
+    "graph": "made from the text (default)",
+    "clusters": "clusters of the map (default)",
+    "duplicates": "near duplicates (default)",
+}
+
+
+def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
+    """The whole form; a click on its button starts the job."""
+    uses = [u for u in selectors() if u not in BY_HAND]
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        use = st.selectbox(
+            "Method", uses, uses.index(FIRST) if FIRST in uses else 0, key="select.use", format_func=_title,
+            persist_state="session", help="Recipes combine several steps; methods are single ones",
+        )  # fmt: skip
+    cls = method_of(use)
+    with right:
+        _about(use, cls)
+    with left:
+        ports, missing = ({}, "") if use in preset_names() else _ports(dataset, cls)
+        values, sound = _parameters(dataset, use, cls, ports)
+        within, hold_out, coverage = _rows(dataset)
+    if missing:
+        st.warning(missing, icon=":material/edit:")
+        return
+    if not sound:
+        return
+    wish = Wish(use, values, ports, within, hold_out, coverage)
+    try:
+        recipe, bindings = selection_recipe(workspace, dataset.fingerprint, wish)
+    except CurationError as error:
+        error_box(error)
+        return
+    run_panel(
+        workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {_title(use)}", label="Select",
+        icon=":material/checklist:", key="select.run", shortcut="Ctrl+Enter",
+    )  # fmt: skip
+    with st.expander("The recipe that this button runs", icon=":material/receipt_long:"):
+        st.code(recipe.yaml(), language="yaml")
+
+
+def _title(use: str) -> str:
+    if use in preset_names():
+        return f"{Recipe.read(use).about.get('title', use)} (recipe)"
+    return title_of(use)
+
+
+def _about(use: str, cls: type[Method]) -> None:
+    """Class, weakness and source; a preset's own words before those of its method."""
+    with st.container(border=True, key="select.about"):
+        if use in preset_names():
+            about = Recipe.read(use).about
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{plain(str(about.get('title', use)))}**", width="content")
+                method_badges(cls)
+            for word in ("paper", "scope"):
+                if about.get(word):
+                    st.markdown(plain(" ".join(str(about[word]).split())))
+            if cls.weakness:
+                st.markdown(f":orange[:material/warning:] **Known weakness.** {plain(cls.weakness)}")
+            st.caption(f"Source: {plain(str(about.get('source', '')))}")
+            with st.expander("Its steps", icon=":material/receipt_long:"):
+                st.code(Recipe.read(use).yaml(), language="yaml")
+        else:
+            method_about(cls)
+
+
+# ------------------------------------------------------------------ parameters and inputs
+
+
+def _parameters(dataset: Dataset, use: str, cls: type[Method], ports: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Values of the form that are not at their defaults, and whether they are sound."""
+    start = preset_values(use)
+    if "budget" in cls.model_fields and "budget" not in start:
+        start["budget"] = "10%"
+    hide: list[str] = []
+    if use == "selector/where":  # its values are names of labels, so they are chosen, not typed
+        hide = ["values"]
+        start["values"] = _label_values(ports)
+        if not start["values"]:
+            st.caption(":material/edit: Choose at least one label.")
+            return {}, False
+    form = method_form(cls, key=f"select.form.{use}", values=start, hide=hide)
+    values = dict(form.changed)
+    for name in start:
+        values[name] = form.values[name]
+    return values, form.method is not None
+
+
+def _label_values(ports: dict[str, Any]) -> list[str]:
+    key = ports.get("labels")
+    if not isinstance(key, str):
+        return []
+    labels = cast(Labels, session.artifact(key))
+    return st.multiselect("Labels to keep", [*labels.names], key=f"select.values.{key}")
+
+
+def _ports(dataset: Dataset, cls: type[Method]) -> tuple[dict[str, Any], str]:
+    """What the method reads: chosen from what is computed, or left to the default steps; and what is missing."""
+    chosen: dict[str, Any] = {}
+    for name, port in cls.ports().items():
+        found = _stored(dataset, name, port)
+        names = {s.key: s.name for s in found}
+        label = name.replace("_", " ").capitalize()
+        if port.many == "list":
+            keys = st.multiselect(
+                label, list(names), key=f"select.port.{cls.use()}.{name}", format_func=names.__getitem__
+            )
+            if keys:
+                chosen[name] = keys
+            elif not port.optional:
+                return chosen, f"Choose what {plain(cls.title)} combines."
+            continue
+        default = _default_name(name, port)
+        options: list[str] = [*([NONE] if port.optional else []), *([DEFAULT] if default else []), *names]
+        if not options:
+            return chosen, f"{plain(cls.title)} needs {plain(label.lower())}: {_where_from(port)}"
+        names = {NONE: "none", DEFAULT: default, **names}
+        key = st.selectbox(label, options, key=f"select.port.{cls.use()}.{name}", format_func=names.__getitem__)
+        if key not in (NONE, DEFAULT):
+            chosen[name] = key
+    return chosen, ""
+
+
+def _stored(dataset: Dataset, name: str, port: Port) -> list[Stored]:
+    """Stored results that fit a port."""
+    fingerprint = dataset.fingerprint
+    if name in PORT_DEFAULTS:
+        return pool.duplicates(fingerprint)
+    if port.kind is Score:
+        return pool.scores(fingerprint)
+    if port.kind is Labels:
+        return pool.labels(fingerprint)
+    if port.kind is Selection:
+        return pool.selections(fingerprint)
+    return [Stored(i, f"{title_of(i.use)} ({i.step})") for i in session.results(fingerprint, port.kind.kind)]
+
+
+def _default_name(name: str, port: Port) -> str:
+    if port.optional or port.many != "one":
+        return ""
+    if name in PORT_DEFAULTS:
+        return DEFAULT_NAMES[name]
+    step = STEP_FOR_KIND.get(port.kind, "")
+    return DEFAULT_NAMES.get(step, "default") if step else ""
+
+
+def _where_from(port: Port) -> str:
+    if port.kind in (Score, Labels):
+        return "compute some on the Scores page first."
+    return "run an encoder first." if port.kind is Features else "select some rows first."
+
+
+def _rows(dataset: Dataset) -> tuple[str | None, float, bool]:
+    """Which rows may be picked, what is set aside first, and whether coverage is measured."""
+    with st.expander("Which rows may be picked", icon=":material/filter_alt:"):
+        names = {s.key: s.name for s in pool.selections(dataset.fingerprint)}
+        within = st.selectbox(
+            "Only within", ["", *names], key="select.within", format_func=lambda k: names.get(k, "all rows"),
+            help="A stored selection: rows without duplicates, above a threshold, or drawn around on the map",
+        )  # fmt: skip
+        held = st.toggle(
+            "Hold rows out for testing", key="select.hold", persist_state="session",
+            help="Set aside once, before anything is picked; copies of a held-out row are held out with it",
+        )  # fmt: skip
+        share = 0.0
+        if held:
+            share = st.slider("Share held out, in %", 1, 50, 10, key="select.share") / 100
+        coverage = st.toggle(
+            "Measure coverage, beside random", True, key="select.coverage",
+            help="How well the picks stand for all rows, at every budget up to this one",
+        )  # fmt: skip
+    return within or None, share, coverage

@@ -1,0 +1,357 @@
+"""A selection in full: its budget as a live slider over the stored order, the map, coverage, and why any row is in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from curation.core.artifacts import BEYOND_BUDGET, Coverage, Labels, Missing, Score, Selection
+from curation.core.dataset import Dataset
+from curation.ui import pool
+from curation.ui.components import Tile, chart, errors_shown, mode, stat_tiles
+from curation.ui.map_view import figure_of
+from curation.ui.pool import Stored
+from curation.ui.reuse import Parts
+from curation.ui.rows import row_card, row_table
+from curation.ui.run_panel import start_now
+from curation.ui.select_ask import SELECTION
+from curation.ui.select_why import at_budget, why_row
+from curation.ui.text import number, percent, plain
+from curation.ui.training import Rate, hours_text, money_text, rate_inputs, row_tokens
+from curation.workspace import Workspace
+
+PICK = "pick"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows of a selection now.
+
+    Args:
+        stored: The stored result.
+        order: Its longest known order.
+        now: At the budget of the slider.
+    """
+
+    stored: Stored
+    order: Selection
+    now: Selection
+
+    @property
+    def moved(self) -> bool:
+        """True when the slider stands elsewhere than the stored selection."""
+        return len(self.now) != len(self.stored.selection)
+
+
+def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
+    """Everything about one selection; a fragment, so that the slider redraws nothing else."""
+
+    @st.fragment
+    def body() -> None:
+        order = pool.full_order(stored)
+        budget = _budget_slider(workspace, dataset, stored, order)
+        shown = Shown(stored, order, at_budget(stored.selection, order, budget))
+        rate = _rate()
+        _tiles(dataset, shown, rate)
+        if stored.selection.short_by:
+            st.info(
+                f"{number(stored.selection.short_by)} rows fewer than asked: {plain(stored.selection.short_reason)}.",
+                icon=":material/info:",
+            )
+        report = pool.coverage_of(dataset.fingerprint, stored.key)
+        _out_of_date(workspace, dataset, shown, report)
+        left, right = st.columns([3, 2], gap="medium")
+        with left:
+            _map(dataset, shown)
+        with right:
+            _curve(workspace, dataset, shown, report)
+        _more(dataset, shown)
+
+    body()
+
+
+# ------------------------------------------------------------------ budget
+
+
+def _budget_slider(workspace: Workspace, dataset: Dataset, stored: Stored, order: Selection) -> int:
+    """The budget in rows: a slider and a number over the stored order; fixed where the order is not nested."""
+    most, start = len(order), len(stored.selection)
+    if not order.nested or most < 2:
+        return start
+    slider, exact = f"select.budget.{stored.key}", f"select.exact.{stored.key}"
+    for key in (slider, exact):
+        if not 1 <= st.session_state.get(key, 0) <= most:
+            st.session_state[key] = start
+
+    def copy(source: str, target: str) -> None:
+        st.session_state[target] = st.session_state[source]
+
+    left, right, more = st.columns([6, 1.4, 1.4], vertical_alignment="bottom")
+    with left:
+        st.slider(
+            "Budget in rows", 1, most, key=slider, on_change=copy, args=(slider, exact),
+            help=f"The picks are stored in order up to {most:,}, so any smaller budget is there at once",
+        )  # fmt: skip
+    with right:
+        st.number_input("Rows", 1, most, key=exact, on_change=copy, args=(exact, slider), label_visibility="collapsed")
+    return int(st.session_state[exact])
+
+
+def _larger(workspace: Workspace, dataset: Dataset, stored: Stored, most: int) -> None:
+    """Extend the stored order: only the further picks are computed."""
+    eligible = most + int(np.isin(np.asarray(stored.selection.stage), _late(stored.selection)).sum())
+    if eligible <= most:
+        return
+    with st.popover("More …", icon=":material/expand_content:", help="Extend the order beyond what is stored"):
+        wanted = st.number_input("Rows", most + 1, eligible, min(2 * most, eligible), key=f"select.larger.{stored.key}")
+        if st.button("Extend", type="primary", key="select.extend"):
+            measured = pool.coverage_of(dataset.fingerprint, stored.key) is not None
+            with errors_shown(stop=True):
+                recipe, bindings = stored_at(workspace, dataset, stored, int(wanted), measured)
+            start_now(workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {int(wanted):,} rows")
+
+
+def _late(selection: Selection) -> list[int]:
+    """Codes of the stages that a larger budget lifts."""
+    return [code for code, reason in enumerate(selection.stages, 1) if reason == BEYOND_BUDGET]
+
+
+def _rate() -> Rate:
+    with st.expander("Your training rate: hours and cost are worked out from it", icon=":material/payments:"):
+        return rate_inputs()
+
+
+def _tiles(dataset: Dataset, shown: Shown, rate: Rate) -> None:
+    tokens, guessed = row_tokens(dataset)
+    all_tokens, here = float(tokens.sum()), float(tokens[shown.now.order].sum())
+    about = "≈ " if guessed else ""
+    note = "guessed: 4 characters a token. Compute Length on the Scores page to count" if guessed else "counted"
+    stat_tiles(
+        [
+            Tile("Selected rows", number(len(shown.now)), note=f"{percent(len(shown.now), len(dataset))} of all"),
+            Tile("Tokens", about + number(round(here)), note, f"{percent(here, all_tokens)} of all"),
+            Tile(
+                "Training time", about + hours_text(rate.hours(here)), "At your own rate, see above",
+                f"saves {hours_text(rate.hours(all_tokens - here))}",
+            ),
+            Tile(
+                "Cost", about + money_text(rate.cost(here)), "At your own price per GPU hour",
+                f"saves {money_text(rate.cost(all_tokens - here))}",
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _out_of_date(workspace: Workspace, dataset: Dataset, shown: Shown, report: Coverage | None) -> None:
+    """The stored selection, and what was made from it, are for another budget."""
+    if not shown.moved:
+        return
+    stored = len(shown.stored.selection)
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="select.moved"):
+        late = "coverage and exports are" if report is not None else "exports are"
+        st.markdown(
+            f":orange[:material/history:] You look at **{number(len(shown.now))}** rows; the stored selection has "
+            f"**{number(stored)}**, and {late} out of date until this one is stored."
+        )
+        if st.button(
+            f"Store {number(len(shown.now))} rows", type="primary", icon=":material/save:", key="select.store",
+            shortcut="Ctrl+S",
+        ):  # fmt: skip
+            with errors_shown(stop=True):
+                recipe, bindings = stored_at(workspace, dataset, shown.stored, len(shown.now), report is not None)
+            start_now(workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {len(shown.now):,} rows")
+
+
+def stored_at(workspace: Workspace, dataset: Dataset, stored: Stored, budget: int, coverage: bool) -> tuple:  # type: ignore[type-arg]
+    """The recipe of a stored selection at another budget, and its bindings."""
+    from curation.complete import with_coverage
+    from curation.recipe import Recipe, plan
+    from curation.ui.reuse import tidy
+
+    parts = Parts(workspace, dataset.fingerprint)
+    name = parts.add(stored.key).removeprefix("$")
+    parts.steps[name]["budget"] = budget
+    about = Recipe.read(str(stored.info.manifest["recipe"])).about
+    recipe = parts.recipe(f"${name}", about)
+    if coverage:
+        recipe = with_coverage(recipe)
+        recipe = tidy(recipe, plan(recipe, workspace, parts.bindings))
+    return recipe, parts.bindings
+
+
+# ------------------------------------------------------------------ map and coverage
+
+
+def pick_order(dataset: Dataset, selection: Selection) -> Score:
+    """The place of each picked row in the order, from 1; other rows have none."""
+    values = np.full(len(dataset), np.nan)
+    values[selection.order] = np.arange(1, len(selection) + 1)
+    missing = Missing.where(np.isnan(values), "not picked")
+    return Score(dataset.fingerprint, values, missing, PICK, higher_is_better=False)
+
+
+def _map(dataset: Dataset, shown: Shown) -> None:
+    layout = pool.best_layout(dataset.fingerprint)
+    if layout is None:
+        st.info("There is no map yet: draw it on the Map page, and the picks appear here.", icon=":material/map:")
+        return
+    clusters = pool.clusters_of(dataset.fingerprint, layout)
+    options = ["pick order", *(["cluster"] if clusters else [])]
+    by = st.segmented_control("Picks on the map, coloured by", options, default=options[0], required=True,
+                              key="select.map.colour")  # fmt: skip
+    color: Score | Labels = pick_order(dataset, shown.now)
+    if by == "cluster" and clusters is not None:
+        color = clusters.labels
+    figure = figure_of(
+        dataset, pool.layout_of(layout), layout.key, color=color, selected=shown.now.mask, height=430,
+        color_name=f"{by}.{shown.stored.key}.{len(shown.now)}",
+    )  # fmt: skip
+    chart(figure, key=f"select.map.{layout.key}", tools=True, alt="Picks on the map")
+
+
+def _curve(workspace: Workspace, dataset: Dataset, shown: Shown, report: Coverage | None) -> None:
+    from curation.coverage import MEASURES, WITHIN
+    from curation.figures.coverage import coverage_figure
+
+    if report is None:
+        st.info("Coverage has not been measured for this selection.", icon=":material/radar:")
+        if st.button("Measure coverage", icon=":material/radar:", key="select.cover", type="primary"):
+            with errors_shown(stop=True):
+                recipe, bindings = stored_at(
+                    workspace, dataset, shown.stored, len(shown.stored.selection), coverage=True
+                )
+            start_now(workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, coverage")
+        return
+    names = [n for n in MEASURES if n in report.curves]
+    name = st.selectbox(
+        "Coverage over the budget", names, names.index(WITHIN) if WITHIN in names else 0, key="select.measure",
+        format_func=lambda n: n[:1].upper() + n[1:],
+    )  # fmt: skip
+    measure = MEASURES[name]
+    chart(
+        coverage_figure(
+            report.budgets, report.curves[name], random=report.random.get(name), name=name, percent=measure.percent,
+            lower_is_better=measure.lower_is_better, budget=len(shown.now), height=360, mode=mode(),
+        ),
+        key=f"select.curve.{shown.stored.key}.{name}", alt=f"{name} over the budget",
+    )  # fmt: skip
+    st.caption(f"{measure.description} {beside_random(report, name, len(shown.now))}")
+
+
+def beside_random(report: Coverage, name: str, budget: int) -> str:
+    """One sentence: the measure at a budget, read off the curve, beside the mean of the random draws."""
+    from curation.coverage import MEASURES
+
+    def read(curve: np.ndarray) -> float:
+        usable = np.isfinite(curve)
+        return float(np.interp(budget, report.budgets[usable], curve[usable])) if usable.any() else float("nan")
+
+    def say(value: float) -> str:
+        return percent(value, 1) if MEASURES[name].percent else number(value)
+
+    if budget > int(report.budgets[-1]):
+        return f"Measured up to {number(int(report.budgets[-1]))} rows."
+    random = report.random.get(name)
+    here = say(read(report.curves[name]))
+    return f"At {number(budget)} rows: {here}" + (
+        f", random {say(read(random.mean(0)))}." if random is not None else "."
+    )
+
+
+# ------------------------------------------------------------------ picks, groups, why
+
+
+def _more(dataset: Dataset, shown: Shown) -> None:
+    views = {
+        "why": ":material/help: Why is a row in or out",
+        "picks": ":material/format_list_numbered: Picks in order",
+        "shares": ":material/stacked_bar_chart: What it takes from each group",
+        "recipe": ":material/receipt_long: Recipe",
+    }
+    view = st.segmented_control(
+        "More", list(views), default="why", required=True, format_func=views.__getitem__, key="select.more",
+        label_visibility="collapsed", wrap=True,
+    )  # fmt: skip
+    if view == "why":
+        _why(dataset, shown)
+    elif view == "picks":
+        _picks(dataset, shown)
+    elif view == "shares":
+        _shares(dataset, shown)
+    else:
+        st.code(str(shown.stored.info.manifest.get("recipe", "")), language="yaml")
+
+
+def _why(dataset: Dataset, shown: Shown) -> None:
+    key = "select.row"
+    if not 0 <= st.session_state.get(key, 0) < len(dataset):
+        st.session_state[key] = 0
+
+    def any_row(inside: bool) -> None:
+        rows = np.flatnonzero(shown.now.mask == inside)
+        if len(rows):
+            st.session_state[key] = int(np.random.default_rng().choice(rows))
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        row = int(st.number_input("Row", 0, len(dataset) - 1, key=key, width=180))
+        st.button("One that is in", on_click=any_row, args=(True,), key="select.any.in", icon=":material/casino:")
+        st.button("One that is out", on_click=any_row, args=(False,), key="select.any.out", icon=":material/casino:")
+    why = why_row(shown.stored, shown.now, dataset, row)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        row_card(dataset, row, why=why.sentence, key="select.why")
+    if why.stands_for is not None:
+        with right:
+            st.caption(f"The picked row that is nearest to it, at distance {why.distance:.3f}:")
+            row_card(dataset, why.stands_for, why=shown.now.why(why.stands_for), key="select.covers")
+    else:
+        with right:
+            _reasons(shown.now)
+
+
+def _reasons(selection: Selection) -> None:
+    """How many rows are out for each reason."""
+    counts = np.bincount(np.asarray(selection.stage), minlength=len(selection.stages) + 1)[1:]
+    lines = [{"why rows are out": r, "rows": int(c)} for r, c in zip(selection.stages, counts, strict=False) if c]
+    if lines:
+        st.dataframe(lines, hide_index=True, alt="Why rows are out")
+
+
+def _picks(dataset: Dataset, shown: Shown) -> None:
+    from curation.figures.order import order_figure
+
+    gains = np.asarray(shown.order.gains)
+    if len(gains) and np.isfinite(gains).any():
+        chart(
+            order_figure(gains, rows=np.asarray(shown.order.order), budget=len(shown.now), height=220, mode=mode()),
+            key=f"select.order.{shown.stored.key}", alt="Gain of each pick",
+        )  # fmt: skip
+    places = pick_order(dataset, shown.now).values
+    clicked = row_table(dataset, shown.now.order, key=f"select.picks.{shown.stored.key}", columns={PICK: places})
+    if clicked is not None:
+        row_card(dataset, clicked, why=shown.now.why(clicked), key="select.pick")
+
+
+def _shares(dataset: Dataset, shown: Shown) -> None:
+    from curation.figures.shares import shares_figure
+
+    found: dict[str, Labels] = {s.name: s.labels for s in pool.labels(dataset.fingerprint) if not pool.is_duplicates(s)}
+    source = pool.source_labels(dataset)
+    if source is not None:
+        found["source"] = source
+    if not found:
+        st.info("There are no groups yet: draw the map for clusters, or compute labels.", icon=":material/label:")
+        return
+    name = st.selectbox("Groups", list(found), key="select.groups")
+    labels = found[name]
+    codes = np.asarray(labels.codes)
+
+    def count(part: np.ndarray) -> np.ndarray:
+        return np.bincount(part[part >= 0], minlength=len(labels.names))
+
+    chart(
+        shares_figure(labels.names, count(codes), count(codes[shown.now.order]), mode=mode()),
+        key="select.shares", alt="Share of each group before and after",
+    )  # fmt: skip
