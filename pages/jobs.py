@@ -16,7 +16,7 @@ page_header(
 )
 session.dataset()
 workspace = session.workspace()
-found = jobs.listing(workspace)
+found = sorted(jobs.listing(workspace), key=lambda s: -s.started)
 running = [s for s in found if not s.ended]
 ended = [s for s in found if s.ended]
 

@@ -21,8 +21,13 @@ workspace = session.workspace()
 scores = pool.scores(dataset.fingerprint)
 labels = pool.labels(dataset.fingerprint)
 running = follow(workspace, dataset, SCORES, FORMULA, THRESHOLD, key="scores")
-with st.expander("Compute indicators", icon=":material/add_chart:", expanded=not scores and not running):
-    ask_indicators(workspace, dataset)
+form = st.expander(
+    "Compute indicators", icon=":material/add_chart:", expanded=not scores and not running, on_change="rerun",
+    key=f"scores.form.{bool(scores)}.{bool(running)}",
+)  # fmt: skip
+if form.open:
+    with form:
+        ask_indicators(workspace, dataset)
 if scores:
     clicked = overview_table(dataset, scores)
     score_panel(workspace, dataset, clicked or scores[0])

@@ -23,8 +23,13 @@ if newest is not None and newest.state == "done" and st.session_state.get("selec
     st.session_state["select.seen"] = newest.id
     look_at(newest.result)
 stored = pool.selections(dataset.fingerprint)
-with st.expander("Make a new selection", icon=":material/add:", expanded=not stored and not running):
-    ask_selection(workspace, dataset)
+form = st.expander(
+    "Make a new selection", icon=":material/add:", expanded=not stored and not running, on_change="rerun",
+    key=f"select.form.{bool(stored)}.{bool(running)}",
+)  # fmt: skip
+if form.open:
+    with form:
+        ask_selection(workspace, dataset)
 if stored:
     chosen = selection_choice(
         dataset, key="select.selection", label="Selections of this dataset, newest first",

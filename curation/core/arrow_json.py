@@ -67,10 +67,8 @@ def _plain_type(kind: pa.DataType, name: str) -> pa.DataType:
         return pa.map_(_plain_type(kind.key_type, name), _plain_type(kind.item_type, name))
     if _is_list(kind):
         return pa.large_list(_plain_type(kind.value_type, name))
-    if pa.types.is_time32(kind):
-        return pa.int32()
-    if pa.types.is_time64(kind) or pa.types.is_duration(kind):
-        return pa.int64()
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        return pa.int32() if pa.types.is_time32(kind) else pa.int64()
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_decimal(kind):
         return pa.string()
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

@@ -8,170 +8,32 @@ Labels) and has a reason in `missing`.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from curation.core.errors import CurationError
+from curation.core.artifact import Artifact
+from curation.core.missing import NO_ROW, Missing
+from curation.core.selection import BEYOND_BUDGET, Selection
 
-NO_ROW = -1
-"""Stands for "no row" wherever a row index is stored."""
-
-BEYOND_BUDGET = "beyond the budget"
-"""Stage of rows that an order reaches later; their margin is the number of picks too late."""
-
-
-@dataclass(frozen=True)
-class Missing:
-    """Why rows are missing: `codes[i]` is 0 for a present row, else 1 + the index into `reasons`.
-
-    Args:
-        codes: int16 `[n]`.
-        reasons: One sentence each.
-    """
-
-    codes: np.ndarray
-    reasons: tuple[str, ...] = ()
-
-    @classmethod
-    def none(cls, n: int) -> Missing:
-        """Nothing is missing among `n` rows."""
-        return cls(np.zeros(n, np.int16))
-
-    @classmethod
-    def where(cls, mask: np.ndarray, reason: str) -> Missing:
-        """Rows under a boolean mask `[n]` are missing for one reason."""
-        return cls(mask.astype(np.int16), (reason,)) if mask.any() else cls.none(len(mask))
-
-    @classmethod
-    def from_list(cls, reasons: list[str | None]) -> Missing:
-        """One reason (or None for present) per row."""
-        names = tuple(dict.fromkeys(r for r in reasons if r is not None))
-        code = {name: i + 1 for i, name in enumerate(names)}
-        return cls(np.array([0 if r is None else code[r] for r in reasons], np.int16), names)
-
-    @property
-    def mask(self) -> np.ndarray:
-        """Boolean `[n]`, true where missing."""
-        return self.codes > 0
-
-    def reason(self, row: int) -> str | None:
-        """The reason of one row, None when it is present."""
-        code = int(self.codes[row])
-        return self.reasons[code - 1] if code else None
-
-    def counts(self) -> dict[str, int]:
-        """Number of rows for each reason that occurs."""
-        tally = np.bincount(self.codes, minlength=len(self.reasons) + 1)
-        return {reason: int(c) for reason, c in zip(self.reasons, tally[1:], strict=True) if c}
-
-    def take(self, rows: np.ndarray) -> Missing:
-        """The same for a subset of rows."""
-        return Missing(self.codes[rows], self.reasons)
-
-    def scatter(self, rows: np.ndarray, n: int, outside: str) -> Missing:
-        """Put these rows back into a dataset of `n` rows; the others are missing because of `outside`."""
-        codes = np.full(n, len(self.reasons) + 1, np.int16)
-        codes[rows] = self.codes
-        return Missing(codes, (*self.reasons, outside))
-
-    @classmethod
-    def concat(cls, parts: list[Missing]) -> Missing:
-        """Join consecutive parts."""
-        names = tuple(dict.fromkeys(r for p in parts for r in p.reasons))
-        code = {name: i + 1 for i, name in enumerate(names)}
-        tables = [np.array([0, *(code[r] for r in p.reasons)], np.int16) for p in parts]
-        return cls(np.concatenate([t[p.codes] for t, p in zip(tables, parts, strict=True)]), names)
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """Base of all artifacts: the fingerprint of the Dataset, and saving.
-
-    Args:
-        dataset: Fingerprint of the Dataset that the rows belong to.
-    """
-
-    kind: ClassVar[str] = "artifact"
-    row_aligned: ClassVar[bool] = True
-    dataset: str
-
-    def save(self, folder: Path) -> None:
-        """Write into an existing empty folder: one `.npy` per array, string arrays as Parquet, the rest as JSON."""
-        plain: dict[str, Any] = {}
-        for f in dataclasses.fields(self):
-            _save_value(folder, f.name, getattr(self, f.name), plain)
-        (folder / "artifact.json").write_text(json.dumps({"kind": self.kind, "fields": plain}, ensure_ascii=False))
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read back; arrays are memory-mapped and read-only."""
-        plain = json.loads((folder / "artifact.json").read_text())
-        if plain["kind"] != cls.kind:
-            raise CurationError(f"{folder.name} holds {plain['kind']}, not {cls.kind}")
-        return cls(**{f.name: _load_value(folder, f.name, plain["fields"]) for f in dataclasses.fields(cls)})
-
-    # row-aligned artifacts implement these three; engine code calls them, methods never need to
-
-    def __len__(self) -> int:
-        raise TypeError(f"{self.kind} has no rows")
-
-    def take(self, rows: np.ndarray, dataset: str) -> Self:
-        """The artifact of a subset of the rows, in the given order."""
-        raise TypeError(f"{self.kind} cannot be cut to rows")
-
-    def scatter(self, rows: np.ndarray, n: int, dataset: str, outside: str) -> Self:
-        """The reverse of take: rows not named are missing because of `outside`."""
-        raise TypeError(f"{self.kind} cannot be spread over rows")
-
-
-def _save_value(folder: Path, name: str, value: Any, plain: dict[str, Any]) -> None:
-    if isinstance(value, np.ndarray):
-        if value.dtype == object:
-            pq.write_table(pa.table({"value": pa.array(value, pa.large_string())}), folder / f"{name}.parquet")
-            plain[name] = {"$text": name}
-        else:
-            np.save(folder / f"{name}.npy", value, allow_pickle=False)
-            plain[name] = {"$array": name}
-    elif isinstance(value, Missing):
-        inner: dict[str, Any] = {}
-        _save_value(folder, f"{name}.codes", value.codes, inner)
-        plain[name] = {"$missing": list(value.reasons)}
-    elif isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
-        inner = {}
-        for i, v in enumerate(value.values()):
-            _save_value(folder, f"{name}.{i}", v, inner)
-        plain[name] = {"$columns": list(value), "values": inner}
-    else:
-        plain[name] = {"$value": value}
-
-
-def _load_value(folder: Path, name: str, plain: dict[str, Any]) -> Any:
-    spec = plain[name]
-    if "$array" in spec:
-        path = folder / f"{name}.npy"
-        array = np.load(path, allow_pickle=False)  # an empty array cannot be mapped
-        return np.load(path, mmap_mode="r", allow_pickle=False) if array.nbytes > 1 << 20 else _frozen(array)
-    if "$text" in spec:
-        column = pq.read_table(folder / f"{name}.parquet")["value"]
-        return _frozen(np.array(column.to_pylist(), dtype=object))
-    if "$missing" in spec:
-        codes = _load_value(folder, f"{name}.codes", {f"{name}.codes": {"$array": 1}})
-        return Missing(codes, tuple(spec["$missing"]))
-    if "$columns" in spec:
-        return {c: _load_value(folder, f"{name}.{i}", spec["values"]) for i, c in enumerate(spec["$columns"])}
-    value = spec["$value"]
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _frozen(array: np.ndarray) -> np.ndarray:
-    array.flags.writeable = False
-    return array
+__all__ = [
+    "BEYOND_BUDGET",
+    "KINDS",
+    "NO_ROW",
+    "Artifact",
+    "Coverage",
+    "Export",
+    "Features",
+    "Labels",
+    "Layout",
+    "Missing",
+    "Neighbours",
+    "Score",
+    "Selection",
+    "compact",
+    "concat",
+]
 
 
 def _spread(values: np.ndarray, rows: np.ndarray, n: int, empty: Any) -> np.ndarray:
@@ -415,100 +277,6 @@ class Layout(Artifact):
 
 
 @dataclass(frozen=True)
-class Selection(Artifact):
-    """Rows in pick order, and for every other row why it is out.
-
-    Row indices are those of the whole Dataset, always. All arrays after `order` are optional: an array of length 0
-    means "not known".
-
-    Args:
-        n: Number of rows of the Dataset.
-        order: int64 `[m]`, unique, in pick order.
-        gains: float64 `[m]`: what each pick brought (its distance, its score); the method's docstring says what.
-        weights: float64 `[m]`: training weights, where the method gives them.
-        stage: int16 `[n]`: 0 = selected, else 1 + the index into `stages`.
-        stages: Why rows are out, one sentence each ("below 0.5", "beyond the budget", "near-duplicate").
-        margin: float64 `[n]`: how far a row was from being in (threshold − score, ranks too late), NaN unknown.
-        covered_by: int64 `[n]`: the selected row that stands for this one, -1 = none.
-        distance: float64 `[n]`: distance (or 1 − similarity) to `covered_by`, NaN = none.
-        short_by: How many rows fewer than the budget, because there were no more.
-        short_reason: Why.
-        nested: True when the first k picks are the pick of k.
-        info: Plain facts worth showing.
-    """
-
-    kind: ClassVar[str] = "selection"
-    n: int
-    order: np.ndarray
-    gains: np.ndarray = field(default_factory=lambda: np.empty(0))
-    weights: np.ndarray = field(default_factory=lambda: np.empty(0))
-    stage: np.ndarray = field(default_factory=lambda: np.empty(0, np.int16))
-    stages: tuple[str, ...] = ()
-    margin: np.ndarray = field(default_factory=lambda: np.empty(0))
-    covered_by: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    distance: np.ndarray = field(default_factory=lambda: np.empty(0))
-    short_by: int = 0
-    short_reason: str = ""
-    nested: bool = False
-    info: dict[str, Any] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """Number of selected rows (not of rows of the Dataset)."""
-        return len(self.order)
-
-    @property
-    def mask(self) -> np.ndarray:
-        """Boolean `[n]`, true for selected rows."""
-        mask = np.zeros(self.n, bool)
-        mask[self.order] = True
-        return mask
-
-    def prefix(self, budget: int) -> Selection:
-        """The first `budget` picks of a nested order.
-
-        Rows cut off are out because of "beyond the budget", their margin the number of picks too late. What stood for
-        other rows may now be out, so `covered_by` and `distance` are dropped.
-        """
-        if budget >= len(self.order):
-            return self
-        stages = self.stages if BEYOND_BUDGET in self.stages else (*self.stages, BEYOND_BUDGET)
-        code = stages.index(BEYOND_BUDGET) + 1
-        stage = np.array(self.stage) if len(self.stage) else np.where(self.mask, 0, code).astype(np.int16)
-        margin = np.array(self.margin) if len(self.margin) else np.full(self.n, np.nan)
-        cut = self.order[budget:]
-        margin[stage == code] += len(cut)  # they were too late for the longer order already
-        stage[cut] = code
-        margin[cut] = np.arange(1, len(cut) + 1)
-        return dataclasses.replace(
-            self,
-            order=self.order[:budget],
-            gains=self.gains[:budget],
-            weights=self.weights[:budget],
-            stage=stage,
-            stages=stages,
-            margin=margin,
-            covered_by=np.empty(0, np.int64),
-            distance=np.empty(0),
-            short_by=0,
-            short_reason="",
-        )
-
-    def why(self, row: int) -> str:
-        """One sentence: why this row is in or out."""
-        place = np.flatnonzero(self.order == row)
-        if len(place):
-            gain = f", gain {self.gains[place[0]]:.4g}" if len(self.gains) else ""
-            return f"in: pick {place[0] + 1} of {len(self.order)}{gain}"
-        code = int(self.stage[row]) if len(self.stage) else 0
-        reason = self.stages[code - 1] if code else "not picked"
-        margin = float(self.margin[row]) if len(self.margin) else float("nan")
-        text = f"out: {reason}" + (f" (by {margin:.4g})" if np.isfinite(margin) else "")
-        if len(self.covered_by) and self.covered_by[row] >= 0:
-            text += f"; row {int(self.covered_by[row])} stands for it (distance {float(self.distance[row]):.3f})"
-        return text
-
-
-@dataclass(frozen=True)
 class Coverage(Artifact):
     """How well a Selection stands for its Pool.
 
@@ -560,7 +328,10 @@ def concat(parts: list[Artifact]) -> Artifact:
     if len(parts) == 1 or not isinstance(first, Features | Score | Labels):
         return first
     same = [p for p in parts if isinstance(p, type(first))]
-    columns = {k: np.concatenate([p.columns[k] for p in same]) for k in first.columns}
+    sizes = [len(p) for p in same]
+    columns = {
+        k: _join([p.columns.get(k) for p in same], sizes) for k in dict.fromkeys(k for p in same for k in p.columns)
+    }
     missing = Missing.concat([p.missing for p in same])
     if isinstance(first, Labels):
         labels = [p for p in same if isinstance(p, Labels)]
@@ -571,3 +342,25 @@ def concat(parts: list[Artifact]) -> Artifact:
         return dataclasses.replace(first, codes=codes, names=names, missing=missing, columns=columns)
     values = np.concatenate([p.values for p in same if not isinstance(p, Labels)])
     return dataclasses.replace(first, values=values, missing=missing, columns=columns)
+
+
+def _join(parts: list[np.ndarray | None], sizes: list[int]) -> np.ndarray:
+    """One column of several parts; a part that lacks it has empty values there."""
+    like = next(p for p in parts if p is not None)
+    blank = [np.full((n, *like.shape[1:]), _empty_of(like), like.dtype) for n in sizes]
+    return np.concatenate([b if p is None else p for p, b in zip(parts, blank, strict=True)])
+
+
+def compact(made: Artifact) -> Artifact:
+    """Without names and reasons that no row has, so that a result does not depend on what else lay in the store."""
+    if not isinstance(made, Features | Score | Labels):
+        return made
+    missing = made.missing.compact()
+    if not isinstance(made, Labels):
+        return dataclasses.replace(made, missing=missing)
+    used = np.zeros(len(made.names) + 1, bool)  # the last place serves code -1
+    used[made.codes] = True
+    kept = np.flatnonzero(used[:-1])
+    table = np.full(len(used), NO_ROW, np.int32)
+    table[kept] = np.arange(len(kept))
+    return dataclasses.replace(made, missing=missing, codes=table[made.codes], names=tuple(made.names[i] for i in kept))

@@ -26,13 +26,28 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NotRequired, TypedDict
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.errors import DataError
+from curation.core.row import Message, Row, content_hash, encode, encode_sorted, hash_texts, prompt_of, response_of
+
+__all__ = [
+    "SCHEMA",
+    "Dataset",
+    "DatasetWriter",
+    "Message",
+    "Row",
+    "WhichText",
+    "content_hash",
+    "from_pairs",
+    "in_memory",
+    "prompt_of",
+    "response_of",
+]
 
 WhichText = Literal["prompt", "response", "both"]
 
@@ -52,88 +67,45 @@ SCHEMA = pa.schema(
     ]
 )
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-_encode_sorted = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False
-).encode
 _ROW_HEAD = struct.Struct("<16sIQQ")  # content, copy, bytes of the source label, bytes of the record
 
 BATCH_ROWS = 4096
 BATCH_BYTES = 32 << 20
 
 
-class Message(TypedDict):
-    """One turn. `content` is its whole text; the other keys are present only where the record had them."""
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    parts: NotRequired[
-        list[dict[str, Any]]
-    ]  # typed parts as the record had them: {"type": "text" | "image" | ..., ...}
-    weight: NotRequired[float]  # loss weight; absent = the trainer's default
-    tool_calls: NotRequired[list[dict[str, Any]]]  # [{"name": ..., "arguments": ...}]
-    name: NotRequired[str]
-
-
-class Row(NamedTuple):
-    """One record after reading, before it is written into a Dataset."""
-
-    messages: list[Message]
-    record: str
-    source: str
-    line: int
-    form: str
-    tools: Any = None
-    parent: str | None = None
-
-
-def prompt_of(messages: Sequence[Message]) -> str:
-    """Everything the model reads: texts of all turns but the assistant's, joined by a blank line."""
-    return "\n\n".join(m["content"] for m in messages if m["role"] != "assistant" and m["content"])
-
-
-def response_of(messages: Sequence[Message]) -> str:
-    """Everything the model should say: the assistant's texts and tool calls (as JSON), joined by a blank line."""
-    said = []
-    for message in messages:
-        if message["role"] == "assistant":
-            if message["content"]:
-                said.append(message["content"])
-            if "tool_calls" in message:
-                said += [json.dumps(call, ensure_ascii=False) for call in message["tool_calls"]]
-    return "\n\n".join(said)
-
-
-def content_hash(messages: Sequence[Message], tools: Any = None) -> bytes:
-    """16 bytes that are equal exactly for equal conversations."""
-    return _hash_texts(_encode_sorted(messages), _encode_sorted(tools))
-
-
-def _hash_texts(messages: str, tools: str) -> bytes:
-    text = f"[{messages},{tools}]"
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 class Dataset:
     """Rows of an Arrow table that carry a fingerprint.
+
+    A subset made by `take` copies nothing until a column is asked for, and then only that column.
 
     Args:
         table: Columns of `SCHEMA`.
         fingerprint: Hex digest of all rows in order.
         name: What the user calls it.
         facts: What the reader noted: sources with their form, mapping, path and counts; names of record fields.
+        rows: Only these rows of the table, in this order; None = all.
     """
 
-    def __init__(self, table: pa.Table, fingerprint: str, name: str = "", facts: dict[str, Any] | None = None) -> None:
-        self.table = table
+    def __init__(
+        self,
+        table: pa.Table,
+        fingerprint: str,
+        name: str = "",
+        facts: dict[str, Any] | None = None,
+        rows: np.ndarray | None = None,
+    ) -> None:
         self.fingerprint = fingerprint
         self.name = name
         self.facts = facts or {}
+        self._base = table
+        self._rows = rows
         lengths = [len(c) for c in table["content"].chunks] if table.num_columns else []
         self._starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        self._columns: dict[str, pa.ChunkedArray] = {}
+        self._lengths: dict[str, np.ndarray] = {}
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return self._base.num_rows if self._rows is None else len(self._rows)
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, {len(self):,} rows, {self.fingerprint[:12]})"
@@ -141,59 +113,88 @@ class Dataset:
     # ------------------------------------------------------------------ columns
 
     @property
+    def table(self) -> pa.Table:
+        """All columns. For a subset every one is copied, so ask for a single `column` where that is enough."""
+        if self._rows is None:
+            return self._base
+        return pa.Table.from_arrays([self.column(name) for name in self._base.column_names], schema=self._base.schema)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column; that of a subset is copied once and kept."""
+        if self._rows is None:
+            return self._base[name]
+        if name not in self._columns:
+            self._columns[name] = _take(self._base[name], self._starts, self._rows)
+        return self._columns[name]
+
+    def _cell(self, name: str, row: int) -> Any:
+        return self._base[name][int(row) if self._rows is None else int(self._rows[row])].as_py()
+
+    @property
     def contents(self) -> np.ndarray:
         """Content hashes, dtype S16 `[n]`. Fixed width, so comparing them is exact."""
-        chunks = [np.frombuffer(c.buffers()[1], "S16", len(c), c.offset * 16) for c in self.table["content"].chunks]
-        return np.concatenate(chunks) if chunks else np.empty(0, "S16")
+        chunks = [c for c in self.column("content").chunks if len(c)]
+        parts = [np.frombuffer(c.buffers()[1], "S16", len(c), c.offset * 16) for c in chunks]
+        return np.concatenate(parts) if parts else np.empty(0, "S16")
 
     def row_id(self, row: int) -> str:
         """The id of one row: content hash, dash, copy number."""
-        return f"{self.table['content'][row].as_py().hex()}-{self.table['copy'][row].as_py()}"
+        return f"{self._cell('content', row).hex()}-{self._cell('copy', row)}"
 
     def row_ids(self) -> list[str]:
         """All row ids in order."""
-        contents, copies = self.table["content"].to_pylist(), self.table["copy"].to_pylist()
+        contents, copies = self.column("content").to_pylist(), self.column("copy").to_pylist()
         return [f"{c.hex()}-{k}" for c, k in zip(contents, copies, strict=True)]
 
     def texts(self, which: WhichText = "both") -> list[str]:
         """Plain text of every row: prompt, response, or both joined by a blank line."""
         if which != "both":
-            return self.table[which].to_pylist()
-        pairs = zip(self.table["prompt"].to_pylist(), self.table["response"].to_pylist(), strict=True)
+            return self.column(which).to_pylist()
+        pairs = zip(_values(self.column("prompt")), _values(self.column("response")), strict=True)
         return [f"{p}\n\n{r}" if p and r else p or r for p, r in pairs]
 
     def lengths(self, which: WhichText = "both") -> np.ndarray:
-        """Characters of every row, int64 `[n]`, without building Python strings."""
-        if which == "both":
-            return self.lengths("prompt") + self.lengths("response")
-        return pc.utf8_length(self.table[which]).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+        """Characters of every row, int64 `[n]`, read-only; counted once, without building Python strings."""
+        if which not in self._lengths:
+            if which == "both":
+                counts = self.lengths("prompt") + self.lengths("response")
+            else:
+                chunks = [pc.utf8_length(c).to_numpy(zero_copy_only=False) for c in self.column(which).chunks]
+                counts = np.concatenate([np.empty(0, np.int64), *chunks]).astype(np.int64)
+            counts.flags.writeable = False
+            self._lengths[which] = counts
+        return self._lengths[which]
 
     @property
     def sources(self) -> list[str]:
         """The source label of every row."""
-        return self.table["source"].to_pylist()
+        return self.column("source").to_pylist()
 
     def messages(self, row: int) -> list[Message]:
         """The conversation of one row."""
-        return json.loads(self.table["messages"][row].as_py())
+        return json.loads(self._cell("messages", row))
 
     def tools(self, row: int) -> Any:
         """The tools offered in one row, or None."""
-        text = self.table["tools"][row].as_py()
+        text = self._cell("tools", row)
         return None if text is None else json.loads(text)
 
     def record(self, row: int) -> Any:
         """The original record of one row."""
-        return json.loads(self.table["record"][row].as_py())
+        return json.loads(self._cell("record", row))
 
     def records(self, rows: Iterable[int] | None = None) -> Iterator[Any]:
         """Original records, all or those named, in order."""
-        column = self.table["record"]
-        if rows is None:
-            for chunk in column.chunks:
-                yield from (json.loads(text) for text in chunk.to_pylist())
-        else:
-            yield from (json.loads(column[int(row)].as_py()) for row in rows)
+        if rows is not None:
+            yield from (self.record(row) for row in rows)
+            return
+        for begin in range(0, len(self), BATCH_ROWS):
+            here = slice(begin, begin + BATCH_ROWS)
+            if self._rows is None:
+                texts = self._base["record"].slice(begin, BATCH_ROWS).to_pylist()
+            else:
+                texts = _take(self._base["record"], self._starts, self._rows[here]).to_pylist()
+            yield from (json.loads(text) for text in texts)
 
     def field_names(self) -> list[str]:
         """Top-level keys that occur in the records, as the reader noted them."""
@@ -209,27 +210,19 @@ class Dataset:
     # ------------------------------------------------------------------ subsets
 
     def take(self, rows: np.ndarray) -> Dataset:
-        """The named rows, in the given order, as a Dataset with a fingerprint of its own. Cost: only those rows."""
-        rows = np.asarray(rows, np.int64)
-        digest = hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest()
-        return Dataset(self._take(rows), f"{self.fingerprint}/{digest}", self.name, self.facts)
+        """The named rows, in the given order, as a Dataset with a fingerprint of its own. Copies no text.
 
-    def _take(self, rows: np.ndarray) -> pa.Table:
-        # Table.take on a chunked string column may first join all chunks; taking chunk by chunk never does
-        if not len(rows):
-            return self.table.slice(0, 0)
-        chunk_of = np.searchsorted(self._starts, rows, side="right") - 1
-        order = np.argsort(chunk_of, kind="stable")
-        edges = np.flatnonzero(np.diff(chunk_of[order], prepend=-1))
-        parts = []
-        for begin, end in zip(edges, [*edges[1:], len(rows)], strict=True):
-            here = rows[order[begin:end]]
-            chunk = chunk_of[order[begin]]
-            start, length = int(self._starts[chunk]), int(self._starts[chunk + 1] - self._starts[chunk])
-            parts.append(self.table.slice(start, length).take(pa.array(here - start)))
-        back = np.empty(len(rows), np.int64)
-        back[order] = np.arange(len(rows))
-        return pa.concat_tables(parts).combine_chunks().take(pa.array(back))
+        Raises:
+            IndexError: if there is no such row.
+        """
+        rows = np.asarray(rows, np.int64)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of a dataset of {len(self)}")
+        digest = hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest()
+        below = rows if self._rows is None else self._rows[rows]
+        part = Dataset(self._base, f"{self.fingerprint}/{digest}", self.name, self.facts, below)
+        part._lengths = {which: counts[rows] for which, counts in self._lengths.items()}
+        return part
 
     # ------------------------------------------------------------------ disk
 
@@ -240,6 +233,30 @@ class Dataset:
         with pa.memory_map(str(folder / "rows.arrow")) as source:
             table = pa.ipc.open_file(source).read_all()
         return cls(table, facts["fingerprint"], facts["name"], facts)
+
+
+def _take(column: pa.ChunkedArray, starts: np.ndarray, rows: np.ndarray) -> pa.ChunkedArray:
+    """Rows of a column in the given order. ChunkedArray.take may first join all chunks; chunk by chunk never does."""
+    if not len(rows):
+        return column.slice(0, 0)
+    chunk_of = np.searchsorted(starts, rows, side="right") - 1
+    order = np.argsort(chunk_of, kind="stable")
+    edges = np.flatnonzero(np.diff(chunk_of[order], prepend=-1))
+    parts = []
+    for begin, end in zip(edges, [*edges[1:], len(rows)], strict=True):
+        here, chunk = rows[order[begin:end]], int(chunk_of[order[begin]])
+        parts.append(column.chunk(chunk).take(pa.array(here - starts[chunk])))
+    if (np.diff(chunk_of) >= 0).all():
+        return pa.chunked_array(parts, column.type)
+    back = np.empty(len(rows), np.int64)
+    back[order] = np.arange(len(rows))
+    return pa.chunked_array([pa.concat_arrays(parts).take(pa.array(back))], column.type)
+
+
+def _values(column: pa.ChunkedArray) -> Iterator[Any]:
+    for chunk in column.chunks:
+        for begin in range(0, len(chunk), BATCH_ROWS):
+            yield from chunk.slice(begin, BATCH_ROWS).to_pylist()
 
 
 def _reach(record: Any, path: str) -> Any:
@@ -278,11 +295,11 @@ class DatasetWriter:
         Raises:
             UnicodeEncodeError: if a text holds a lone surrogate; readers reject such rows before.
         """
-        messages = _encode_sorted(row.messages)
-        content = _hash_texts(messages, "null" if row.tools is None else _encode_sorted(row.tools))
+        messages = encode_sorted(row.messages)
+        content = hash_texts(messages, "null" if row.tools is None else encode_sorted(row.tools))
         if any("parts" in message or "tool_calls" in message for message in row.messages):
-            messages = _encode(row.messages)  # keys inside arguments and parts stay in the record's order
-        tools = None if row.tools is None else _encode(row.tools)
+            messages = encode(row.messages)  # keys inside arguments and parts stay in the record's order
+        tools = None if row.tools is None else encode(row.tools)
         copy = self._copies.get(content, 0)
         self._copies[content] = copy + 1
         self.repeats += copy > 0

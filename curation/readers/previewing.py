@@ -120,7 +120,7 @@ def _look(source: Source, mapping: Mapping | Dict[str, Mapping] | None, rows: in
             for position, item in enumerate(islice(part.items, sample)):
                 look.at(item, position)
             total = container.total() if part.split is None else None
-            if total is None and count_all:
+            if total is None and (count_all or look.looked_at < sample):
                 total = look.looked_at + sum(1 for _ in part.items)
             seen.append((look, total))
             if not count_all and part.split is not None and not source.hub:

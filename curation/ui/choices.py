@@ -52,7 +52,13 @@ def colour_choice(dataset: Dataset, *, key: str) -> tuple[str, Score | Labels | 
 
 
 def selection_choice(
-    dataset: Dataset, *, key: str, label: str = "Selection", none: str | None = None, help: str | None = None
+    dataset: Dataset,
+    *,
+    key: str,
+    label: str = "Selection",
+    none: str | None = None,
+    newest: bool = True,
+    help: str | None = None,
 ) -> Stored | None:
     """A select box over the dataset's selections, newest first; all pages look at the same one.
 
@@ -61,6 +67,7 @@ def selection_choice(
         key: Of the widget.
         label: Of the widget.
         none: Name of the choice of no selection; None = one must be chosen.
+        newest: Begin with the newest selection rather than with none.
         help: Shown at the question mark.
     """
     found = {s.key: s for s in pool.selections(dataset.fingerprint)}
@@ -69,7 +76,7 @@ def selection_choice(
         return None
     wanted = st.session_state.get(CHOSEN)
     if st.session_state.get(key) not in options or (wanted in options and st.session_state.get(f"{key}.of") != wanted):
-        st.session_state[key] = wanted if wanted in options else options[0]
+        st.session_state[key] = wanted if wanted in options else next(iter(found), "") if newest else options[0]
     chosen = st.selectbox(
         label, options, key=key, format_func=lambda k: found[k].name if k else str(none), help=help,
         on_change=lambda: look_at(st.session_state[key]),

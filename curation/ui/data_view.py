@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import islice
 from typing import cast
 
@@ -62,14 +63,19 @@ def rows_view(dataset: Dataset) -> None:
     if text.strip() or source:
         st.caption(f"{number(len(rows))} of {number(len(dataset))} rows")
     columns = {} if score is None else {order: score}
-    # a new search begins on its first page
-    key = f"data.rows.{abs(hash((text, source, order, descending)))}"
+    key = rows_key(dataset, text.strip(), source, order, descending)
     chosen = row_table(dataset, rows, key=key, columns=columns)
     if chosen is None:
         st.caption(":material/touch_app: Click at the left of a row to read all of it.")
         return
     facts = {name: cast(Score, session.artifact(k)).values[chosen] for name, k in scores.items()}
     row_card(dataset, chosen, facts=facts, key="data.row")
+
+
+def rows_key(dataset: Dataset, *search: object) -> str:
+    """Key of the table of one search: a new search begins on its first page, with nothing clicked."""
+    digest = hashlib.blake2b(repr((dataset.fingerprint, *search)).encode("utf-8", "replace"), digest_size=6)
+    return f"data.rows.{digest.hexdigest()}"
 
 
 def fields_view(dataset: Dataset) -> None:

@@ -125,9 +125,8 @@ def show_check(dataset: Dataset, report: CheckReport) -> None:
     """What the trainer will do, in one sentence, and the rows it is about."""
     lost = report.total - report.used
     say = st.success if not lost and not len(report.cut) else st.warning
-    name = TRAINERS.get(report.trainer, report.trainer)
     icon = ":material/check_circle:" if not lost else ":material/fact_check:"
-    say(f"**{plain(name)} {plain(report.version)}:** {plain(report.sentence())}.", icon=icon)
+    say(f"**{plain(report.version)}:** {plain(report.sentence())}.", icon=icon)
     for line in report.lines()[1:]:
         st.caption(f":material/info: {plain(line[:1].upper() + line[1:])}.")
     groups = {f"dropped: {r}": rows for r, rows in report.dropped.items()}

@@ -121,7 +121,7 @@ def title_of(stage: Stage, dataset: str) -> str:
 def progress(workspace: Workspace, dataset: Dataset) -> dict[Stage, Progress]:
     """How far a dataset has come on the guided path. Reads the list of jobs."""
     newest: dict[str, Status] = {}
-    for status in jobs.listing(workspace):
+    for status in sorted(jobs.listing(workspace), key=lambda s: -s.started):
         if dataset.fingerprint in status.datasets:
             newest.setdefault(status.title.split(":")[0], status)
     return {stage: _progress(workspace, stage, newest.get(TITLES[stage])) for stage in STAGES}

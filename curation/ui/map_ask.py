@@ -12,9 +12,7 @@ from curation.recipe import Recipe
 from curation.ui import pool
 from curation.ui.components import errors_shown
 from curation.ui.guide import stage_recipe
-from curation.ui.job_card import estimate_table
-from curation.ui.run_panel import estimates_of, newest_job, start_now
-from curation.ui.text import duration
+from curation.ui.run_panel import estimate_view, newest_job, start_now
 from curation.workspace import Workspace
 
 PREVIEW, FULL, KEPT = "Quick map", "Map", "Selection by hand"
@@ -41,12 +39,12 @@ def ask_first(workspace: Workspace, dataset: Dataset) -> None:
             "on this machine, finds clusters and names them, and takes the preview's place when it is ready."
         )
         left, right = st.columns(2)
-        with left, errors_shown():
+        with left:
             st.markdown("**Quick preview**")
-            estimate_table(estimates_of(workspace, preview_recipe(), pools, key="map.preview"))
-        with right, errors_shown():
+            estimate_view(workspace, preview_recipe(), pools)
+        with right:
             st.markdown("**Map by meaning**")
-            estimate_table(estimates_of(workspace, full_recipe(), pools, key="map.full"))
+            estimate_view(workspace, full_recipe(), pools)
         with st.container(horizontal=True):
             both = st.button("Draw both", type="primary", icon=":material/bubble_chart:", key="map.both", shortcut="D")
             quick = st.button("Only the preview", key="map.quick")
@@ -64,14 +62,12 @@ def ask_full(workspace: Workspace, dataset: Dataset) -> None:
     if status is not None and not status.ended:
         return
     pools = {"pool": dataset.fingerprint}
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="map.ask.full"):
-        with errors_shown():
-            todo = [e for e in estimates_of(workspace, full_recipe(), pools, key="map.full") if not e.reused]
-            took = duration(sum(e.seconds for e in todo)) if todo else "no time: it is stored"
-            st.markdown(
-                ":material/info: This is a **preview**: near means the same words. The map by meaning, with named "
-                f"clusters, takes about {took}. What you have marked stays marked."
-            )
+    with st.container(border=True, key="map.ask.full"):
+        st.markdown(
+            ":material/info: This is a **preview**: near means the same words. The map by meaning takes its place, with "
+            "named clusters; what you have marked stays marked."
+        )
+        estimate_view(workspace, full_recipe(), pools)
         if st.button("Draw the map by meaning", type="primary", icon=":material/bubble_chart:", key="map.full.run"):
             start_now(workspace, full_recipe(), pools, title=f"{FULL}: {dataset.name}")
 

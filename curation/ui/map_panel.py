@@ -33,7 +33,7 @@ def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", key="map.controls"):
             color_name, color = colour_choice(dataset, key="map.colour")
             chosen = selection_choice(
-                dataset, key="map.selection", label="Bring out", none="no selection",
+                dataset, key="map.selection", label="Bring out", none="no selection", newest=False,
                 help="Picked rows stand out, and each row says why it is in or out",
             )  # fmt: skip
             named = isinstance(color, Labels) and st.toggle("Names on the map", True, key="map.names")

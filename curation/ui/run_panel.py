@@ -16,9 +16,12 @@ from curation.core.runtime import Runtime
 from curation.estimates import Estimate, estimate
 from curation.jobs import Status
 from curation.recipe import Recipe, plan
+from curation.ui import measure
 from curation.ui.components import errors_shown
 from curation.ui.job_card import estimate_table, watch_job
 from curation.workspace import Workspace
+
+POLL_S = 1.5
 
 
 @st.cache_resource(show_spinner=False)
@@ -31,23 +34,64 @@ def device() -> str:
     return found.stdout.strip() or "cpu"
 
 
-def estimates_of(workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str], *, key: str) -> list[Estimate]:
-    """What a recipe will cost; steps never run here are measured on a sample of the rows first, once.
+# ------------------------------------------------------------------ estimates
+
+
+@st.cache_resource
+def _measuring() -> dict[tuple[str, ...], subprocess.Popen[str]]:
+    """Measurements of this server, by the keys of the steps; a finished one is not repeated."""
+    return {}
+
+
+def estimates_of(workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str]) -> tuple[list[Estimate], bool]:
+    """What a recipe will cost as far as it is known, and True while the rest is being measured.
+
+    Steps that never ran here are measured once on a sample of the rows, in a process of its own.
 
     Raises:
         RecipeError: if the recipe cannot be planned.
     """
     runtime = Runtime(device=device())
     made = plan(recipe, workspace, bindings, runtime)
-    todo = tuple(s.key for s in made.steps if not workspace.has(s.key))
-    place = f"{key}.estimates"
-    known = st.session_state.get(place)
-    if known is not None and known[0] == (todo, len(made.steps)):
-        return list(known[1])
-    with st.spinner("Measuring on a sample of your rows, to tell you what this will take …"):
-        found = estimate(made, workspace, runtime)
-    st.session_state[place] = ((todo, len(made.steps)), found)
-    return found
+    found = estimate(made, workspace, runtime, calibrate=False)
+    unknown = {e.step for e in found if e.basis == "unknown"}
+    if not unknown:
+        return found, False
+    keys = tuple(s.key for s in made.steps if s.name in unknown)
+    if keys not in _measuring():
+        _measuring()[keys] = measure.start(workspace, recipe, bindings, runtime.device)
+    return found, _measuring()[keys].poll() is None
+
+
+def estimate_view(workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str]) -> bool:
+    """The estimate of a recipe, filled in when it is measured; the page does not wait for it.
+
+    Returns:
+        False when the recipe cannot be run; the error is shown.
+    """
+    with errors_shown():
+        found, pending = estimates_of(workspace, recipe, bindings)
+        if not pending:
+            estimate_table(found)
+            return True
+
+        @st.fragment(run_every=POLL_S)
+        def wait() -> None:
+            now, still = estimates_of(workspace, recipe, bindings)
+            if not still:
+                st.rerun()
+            known = sum(e.basis != "unknown" for e in now)
+            st.markdown(
+                f":material/timer: :gray[Measuring on a sample of your rows what this will take: {known} of {len(now)} "
+                "steps known. You need not wait.]"
+            )
+
+        wait()
+        return True
+    return False
+
+
+# ------------------------------------------------------------------ running
 
 
 def run_panel(
@@ -60,7 +104,7 @@ def run_panel(
     key: str,
     icon: str = ":material/play_arrow:",
     shortcut: str | None = None,
-) -> bool:
+) -> None:
     """The estimate of a recipe and the button that starts it; a click starts the job and reruns the page.
 
     Args:
@@ -72,23 +116,14 @@ def run_panel(
         key: Of the button.
         icon: Of the button.
         shortcut: Key that presses the button.
-
-    Returns:
-        False when the recipe cannot be run; the error is shown.
     """
-    made = False
-    with errors_shown():
-        estimate_table(estimates_of(workspace, recipe, bindings, key=key))
-        made = True
-    if st.button(label, type="primary", icon=icon, key=key, disabled=not made, shortcut=shortcut):
-        with errors_shown(stop=True):
-            jobs.start(workspace, recipe, bindings, title=title)
-        st.rerun()
-    return made
+    sound = estimate_view(workspace, recipe, bindings)
+    if st.button(label, type="primary", icon=icon, key=key, disabled=not sound, shortcut=shortcut):
+        start_now(workspace, recipe, bindings, title=title)
 
 
 def start_now(workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str], *, title: str) -> None:
-    """Start a job that takes no time worth an estimate (a threshold, a cut), and rerun the page."""
+    """Start a job and rerun the page."""
     with errors_shown(stop=True):
         jobs.start(workspace, recipe, bindings, title=title)
     st.rerun()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from curation.core.artifacts import BEYOND_BUDGET, Coverage, Labels, Missing, Score, Selection
+from curation.core.artifacts import Coverage, Labels, Missing, Score, Selection
 from curation.core.dataset import Dataset
 from curation.ui import pool
 from curation.ui.components import Tile, chart, errors_shown, mode, stat_tiles
@@ -53,8 +53,10 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
         order = pool.full_order(stored)
         budget = _budget_slider(workspace, dataset, stored, order)
         shown = Shown(stored, order, at_budget(stored.selection, order, budget))
+        tiles = st.container()
         rate = _rate()
-        _tiles(dataset, shown, rate)
+        with tiles:
+            _tiles(dataset, shown, rate)
         if stored.selection.short_by:
             st.info(
                 f"{number(stored.selection.short_by)} rows fewer than asked: {plain(stored.selection.short_reason)}.",
@@ -101,21 +103,17 @@ def _budget_slider(workspace: Workspace, dataset: Dataset, stored: Stored, order
 
 def _larger(workspace: Workspace, dataset: Dataset, stored: Stored, most: int) -> None:
     """Extend the stored order: only the further picks are computed."""
-    eligible = most + int(np.isin(np.asarray(stored.selection.stage), _late(stored.selection)).sum())
-    if eligible <= most:
+    if most >= len(dataset):
         return
     with st.popover("More …", icon=":material/expand_content:", help="Extend the order beyond what is stored"):
-        wanted = st.number_input("Rows", most + 1, eligible, min(2 * most, eligible), key=f"select.larger.{stored.key}")
+        wanted = st.number_input(
+            "Rows", most + 1, len(dataset), min(2 * most, len(dataset)), key=f"select.larger.{stored.key}"
+        )
         if st.button("Extend", type="primary", key="select.extend"):
             measured = pool.coverage_of(dataset.fingerprint, stored.key) is not None
             with errors_shown(stop=True):
                 recipe, bindings = stored_at(workspace, dataset, stored, int(wanted), measured)
             start_now(workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {int(wanted):,} rows")
-
-
-def _late(selection: Selection) -> list[int]:
-    """Codes of the stages that a larger budget lifts."""
-    return [code for code, reason in enumerate(selection.stages, 1) if reason == BEYOND_BUDGET]
 
 
 def _rate() -> Rate:
@@ -133,7 +131,7 @@ def _tiles(dataset: Dataset, shown: Shown, rate: Rate) -> None:
             Tile("Selected rows", number(len(shown.now)), note=f"{percent(len(shown.now), len(dataset))} of all"),
             Tile("Tokens", about + number(round(here)), note, f"{percent(here, all_tokens)} of all"),
             Tile(
-                "Training time", about + hours_text(rate.hours(here)), "At your own rate, see above",
+                "Training time", about + hours_text(rate.hours(here)), "At your own rate, see below",
                 f"saves {hours_text(rate.hours(all_tokens - here))}",
             ),
             Tile(
@@ -212,7 +210,7 @@ def _map(dataset: Dataset, shown: Shown) -> None:
 
 
 def _curve(workspace: Workspace, dataset: Dataset, shown: Shown, report: Coverage | None) -> None:
-    from curation.coverage import MEASURES, WITHIN
+    from curation.coverage import MEASURES
     from curation.figures.coverage import coverage_figure
 
     if report is None:
@@ -226,8 +224,8 @@ def _curve(workspace: Workspace, dataset: Dataset, shown: Shown, report: Coverag
         return
     names = [n for n in MEASURES if n in report.curves]
     name = st.selectbox(
-        "Coverage over the budget", names, names.index(WITHIN) if WITHIN in names else 0, key="select.measure",
-        format_func=lambda n: n[:1].upper() + n[1:],
+        "Coverage over the budget", names, names.index(_aim(shown.stored, names)),
+        key=f"select.measure.{shown.stored.key}", format_func=lambda n: n[:1].upper() + n[1:],
     )  # fmt: skip
     measure = MEASURES[name]
     chart(
@@ -238,6 +236,14 @@ def _curve(workspace: Workspace, dataset: Dataset, shown: Shown, report: Coverag
         key=f"select.curve.{shown.stored.key}.{name}", alt=f"{name} over the budget",
     )  # fmt: skip
     st.caption(f"{measure.description} {beside_random(report, name, len(shown.now))}")
+
+
+def _aim(stored: Stored, names: list[str]) -> str:
+    """The measure to show first: what the method aims at. k-center keeps the largest gap small, not the mean one."""
+    from curation.coverage import RADIUS, WITHIN
+
+    wanted = RADIUS if stored.info.use == "selector/k-center" else WITHIN
+    return wanted if wanted in names else names[0]
 
 
 def beside_random(report: Coverage, name: str, budget: int) -> str:

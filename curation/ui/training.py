@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
 from curation.ui import pool
 from curation.ui.text import duration, number
@@ -69,7 +70,7 @@ def row_tokens(dataset: Dataset) -> tuple[np.ndarray, bool]:
     return _tokens(dataset.fingerprint, counted, dataset), counted is None
 
 
-def _whole(score: pool.Score) -> bool:
+def _whole(score: Score) -> bool:
     return {"prompt_tokens", "response_tokens"} <= set(score.columns) and not score.missing.mask.any()
 
 

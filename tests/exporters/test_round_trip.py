@@ -32,7 +32,6 @@ def said(dataset) -> list:
         ("glaive_toolcall_sharegpt.json", "parquet", "a.parquet", {"columns": "sharegpt"}),
         ("v1_sft_messages.jsonl", "messages", "a.jsonl", {}),
         ("v1_sft_messages.jsonl", "sharegpt", "a.json", {}),
-        ("snips_test.jsonl", "alpaca", "a.jsonl", {}),
     ],
 )
 def test_conversations_come_back(shared_data, load, tmp_path, name, format, output, options):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from curation.core.dataset import from_pairs
+from curation.ui.data_view import FILE_ORDER, rows_key
 from curation.ui.field_facts import empty_answers, field_facts, find_rows, in_order
 from curation.workspace import Workspace
 
@@ -35,8 +36,9 @@ def test_counts_and_rows(open_page, filled_workspace):
 
 def test_a_clicked_row_is_shown_in_full_with_its_scores(open_page, filled_workspace):
     at = open_page("data", filled_workspace)
-    key = next(k for k in at.session_state.filtered_state if k.endswith(".table.0"))
-    at.session_state[key] = {"selection": {"rows": [3], "columns": [], "cells": []}}
+    dataset = Workspace.open(filled_workspace).dataset("few")
+    key = rows_key(dataset, "", None, FILE_ORDER, True)
+    at.session_state[f"{key}.table.0"] = {"selection": {"rows": [3], "columns": [], "cells": []}}
     at.run()
     assert not at.exception
     assert any("evil.test" in t.value for t in at.text)
@@ -91,13 +93,13 @@ def test_a_dataset_can_be_opened_and_removed(open_page, filled_workspace, tmp_pa
     at.segmented_control(key="data.view").set_value("all").run()
     at.button(key=f"data.open.{few.fingerprint}").click().run()
     assert not at.exception
-    assert at.query_params["dataset"] == ["few"]
+    assert at.query_params["dataset"] == "few"
     assert {m.label: m.value for m in at.metric}["Rows"] == "120"
     at.segmented_control(key="data.view").set_value("all").run()
     at.button(key=f"data.remove.{few.fingerprint}").click().run()
     assert not at.exception
     assert [d.fingerprint for d in workspace.datasets()] == [added.fingerprint]
-    assert at.query_params["dataset"] == ["other *x*"]
+    assert at.query_params["dataset"] == "other *x*"
 
 
 def test_a_link_opens_its_dataset_and_an_unknown_one_is_said(open_page, filled_workspace):

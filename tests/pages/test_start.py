@@ -1,6 +1,7 @@
 """Start: every step of the guided path, empty, under way and done."""
 
 import io
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -49,7 +50,7 @@ def test_one_click_opens_the_demo(open_page, empty_workspace):
     at.button(key="start.demo").click().run()
     assert not at.exception
     assert at.metric[0].value == "1,000"
-    assert at.query_params["dataset"] == ["demo"]
+    assert at.query_params["dataset"] == "demo"
     assert "Draw the map" in labels(at)
 
 
@@ -70,7 +71,7 @@ def test_a_named_path_is_previewed_and_added(open_page, empty_workspace, few_row
 
 def test_an_uploaded_file_is_added_under_its_own_name_and_its_copy_removed(open_page, empty_workspace, few_rows):
     at = open_page("start", empty_workspace)
-    at.get("file_uploader")[0].upload(("../../few.jsonl", few_rows.read_bytes(), "application/json"))
+    at.get("file_uploader")[0].upload("../../few.jsonl", few_rows.read_bytes(), "application/json")
     at.run()
     assert not at.exception
     at.button(key="start.import.add").click().run()
@@ -148,11 +149,11 @@ def test_a_click_starts_the_stage_as_a_job(open_page, empty_workspace, few_rows,
 
 
 def test_a_failed_stage_says_why_and_can_be_tried_again(open_page, workspace):
-    folder = sorted((workspace.root / "jobs").iterdir())[-1]
     at = open_page("start", workspace.root)
     assert "Export" in labels(at)
-    status = folder / "status.json"
-    status.write_text(status.read_text().replace('"state": "done"', '"state": "failed", "message": "disk *full*"'))
+    pick = guide.progress(workspace, workspace.dataset("few"))["pick"].status
+    status = workspace.root / "jobs" / pick.id / "status.json"
+    status.write_text(json.dumps(json.loads(status.read_text()) | {"state": "failed", "message": "disk *full*"}))
     at = open_page("start", workspace.root)
     assert not at.exception
     assert "disk \\*full\\*" in at.error[0].value

@@ -326,7 +326,7 @@ PIECES = [
 
 @pytest.mark.parametrize("name", VALID)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_damage_ever_ends_in_anything_but_rows_rejections_or_a_clear_error(name, data):
     content = bytearray(VALID[name])
     for _ in range(data.draw(st.integers(1, 4))):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import NamedTuple, Protocol
 
 from curation.readers._record import EXCERPT_CHARS
@@ -116,30 +116,35 @@ class Splitter:
             if key is None:
                 yield self._rest("a key and a colon are needed here")
                 return
-            if self._peek() == b"[":
+            mark = self._peek()
+            if mark == b"[":
                 self._step(1)
-                yield from self._elements(key)
-            else:
+                if not (yield from self._elements(key)):
+                    return
+            elif mark:  # at the end of the file the next round says so
                 value = self._value(key)
                 if value.problem:
                     yield value
+                    if not self._peek():
+                        return
                 self._notes[f"'{key[:60]}' is no list of records: left aside"] += 1
         if self._peek():
             yield self._rest(MORE_TEXT)
 
     # ------------------------------------------------------------------ pieces
 
-    def _elements(self, split: str | None) -> Iterator[Text]:
+    def _elements(self, split: str | None) -> Generator[Text, None, bool]:
+        """Yields the elements of the list that was just opened; returns whether it was closed."""
         needs_comma: bool | None = False  # None: after a bad record nobody knows
         while True:
             mark = self._peek()
             if mark == b"":
                 if needs_comma is not None:  # else it was reported with the last record
                     yield Text(b"", self._line, split, "the file ends before the closing ]: it is cut off")
-                return
+                return False
             if mark == b"]":
                 self._step(1)
-                return
+                return True
             if mark == b",":
                 if needs_comma is False:
                     self._notes["a comma too many between records"] += 1

@@ -180,6 +180,14 @@ def test_text_after_the_end_is_a_problem(layout, data):
     assert texts[1].raw == b"x"
 
 
+@given(st.integers(1, 60), CHUNKS)
+def test_an_object_cut_off_anywhere_says_so(length, chunk):
+    data = b'{"version": "1.0", "train": [{"a": 1}, {"a": 2}], "test": [3]}'[:length]
+    texts, _ = split(data, "splits", chunk)
+    assert [t.problem is None for t in texts][-1:] == [False]
+    assert sum(t.problem is not None for t in texts) == 1
+
+
 def test_an_object_without_a_key_is_a_problem():
     texts, _ = split(b'{"a": [1], 5: [2]}', "splits")
     assert [t.problem is None for t in texts] == [True, False]
