@@ -8,6 +8,7 @@ Labels) and has a reason in `missing`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -31,6 +32,7 @@ __all__ = [
     "Neighbours",
     "Score",
     "Selection",
+    "assemble",
     "compact",
     "concat",
 ]
@@ -322,33 +324,60 @@ KINDS: dict[str, type[Artifact]] = {
 """Every kind that can be stored, by its name."""
 
 
+RowWise = Features | Score | Labels
+"""What row-wise methods make."""
+
+
+def assemble(n: int, dataset: str, pieces: Iterable[tuple[np.ndarray, Artifact]]) -> Artifact:
+    """One artifact of `n` rows from pieces that lie anywhere in it; memory is that of the result and one piece.
+
+    Args:
+        n: Rows of the whole.
+        dataset: Its fingerprint.
+        pieces: (rows int64 `[m]`, artifact of m rows), together covering every row; `info` is the first one's.
+
+    Raises:
+        TypeError: if a piece is of a kind that cannot be joined.
+    """
+    first: RowWise | None = None
+    reasons: dict[str, int] = {}
+    names: dict[str, int] = {}
+    columns: dict[str, np.ndarray] = {}
+    main = np.empty(0)
+    missing = np.zeros(n, np.int16)
+    for rows, piece in pieces:
+        if not isinstance(piece, Features | Score | Labels):
+            raise TypeError(f"{piece.kind} cannot be joined")
+        if isinstance(piece, Labels):
+            table = np.array([*(names.setdefault(x, len(names)) for x in piece.names), NO_ROW], np.int32)
+            values = table[piece.codes]
+        else:
+            values = np.asarray(piece.values)
+        if first is None:
+            first, main = piece, np.empty((n, *values.shape[1:]), values.dtype)
+        main[rows] = values
+        codes = [0, *(reasons.setdefault(r, len(reasons) + 1) for r in piece.missing.reasons)]
+        missing[rows] = np.array(codes, np.int16)[piece.missing.codes]
+        for name, column in piece.columns.items():
+            if name not in columns:
+                columns[name] = np.full((n, *column.shape[1:]), _empty_of(column), column.dtype)
+            columns[name][rows] = column
+    if first is None:
+        raise ValueError("there is nothing to join")
+    facts: dict[str, Any] = {"dataset": dataset, "missing": Missing(missing, tuple(reasons)), "columns": columns}
+    if not isinstance(first, Labels):
+        return dataclasses.replace(first, values=main, **facts)
+    known = sorted(names)  # by name, so that codes do not depend on the order of the pieces
+    table = np.full(len(known) + 1, NO_ROW, np.int32)
+    table[[names[x] for x in known]] = np.arange(len(known))
+    return dataclasses.replace(first, codes=table[main], names=tuple(known), **facts)
+
+
 def concat(parts: list[Artifact]) -> Artifact:
     """Join consecutive row-wise parts (Features, Score or Labels) of one method; `info` is the first part's."""
-    first = parts[0]
-    if len(parts) == 1 or not isinstance(first, Features | Score | Labels):
-        return first
-    same = [p for p in parts if isinstance(p, type(first))]
-    sizes = [len(p) for p in same]
-    columns = {
-        k: _join([p.columns.get(k) for p in same], sizes) for k in dict.fromkeys(k for p in same for k in p.columns)
-    }
-    missing = Missing.concat([p.missing for p in same])
-    if isinstance(first, Labels):
-        labels = [p for p in same if isinstance(p, Labels)]
-        names = tuple(sorted({name for p in labels for name in p.names}))
-        code = {name: i for i, name in enumerate(names)}
-        tables = [np.array([*(code[x] for x in p.names), NO_ROW], np.int32) for p in labels]
-        codes = np.concatenate([t[p.codes] for t, p in zip(tables, labels, strict=True)])
-        return dataclasses.replace(first, codes=codes, names=names, missing=missing, columns=columns)
-    values = np.concatenate([p.values for p in same if not isinstance(p, Labels)])
-    return dataclasses.replace(first, values=values, missing=missing, columns=columns)
-
-
-def _join(parts: list[np.ndarray | None], sizes: list[int]) -> np.ndarray:
-    """One column of several parts; a part that lacks it has empty values there."""
-    like = next(p for p in parts if p is not None)
-    blank = [np.full((n, *like.shape[1:]), _empty_of(like), like.dtype) for n in sizes]
-    return np.concatenate([b if p is None else p for p, b in zip(parts, blank, strict=True)])
+    edges = np.cumsum([0, *(len(p) for p in parts)])
+    places = (np.arange(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return assemble(int(edges[-1]), parts[0].dataset, zip(places, parts, strict=True))
 
 
 def compact(made: Artifact) -> Artifact:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class CurationError(Exception):
     """A problem the user can mend.
@@ -56,3 +58,19 @@ class ModelError(CurationError):
 
 class JobCancelled(CurationError):  # noqa: N818 - the design's word
     """The user asked the running job to stop."""
+
+
+def machine_problem(error: OSError | MemoryError) -> CurationError | None:
+    """What the user can mend about an error of the operating system; None for any other, which is a bug."""
+    if isinstance(error, MemoryError):
+        return CurationError("there is not enough memory", "close other programs, or work on fewer rows with `within`")
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return CurationError(f"the disk is full{place}", "free some space; curate prune removes results not in use")
+    if error.errno == errno.EFBIG:
+        return CurationError(f"the file is larger than the system allows{place}", "see: ulimit -f")
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return CurationError(f"no permission to write or read{place}", "choose a folder of your own with --workspace")
+    if error.errno == errno.EMFILE:
+        return CurationError("too many files are open", "see: ulimit -n")
+    return None

@@ -45,9 +45,13 @@ def colours(dataset: Dataset) -> list[Colour]:
 def colour_choice(dataset: Dataset, *, key: str) -> tuple[str, Score | Labels | None]:
     """A select box over `colours`; returns name and artifact."""
     found = {c.name: c for c in colours(dataset)}
+    own = f"{key}.own"
+    if not st.session_state.get(own):  # until the user chooses, the best there is: clusters, once they are made
+        st.session_state[key] = next(iter(found))
     name = st.selectbox(
-        "Colour by", list(found), key=key, persist_state="session", help="Any label, score or the source of the rows"
-    )
+        "Colour by", list(found), key=key, persist_state="session", help="Any label, score or the source of the rows",
+        on_change=lambda: st.session_state.update({own: True}),
+    )  # fmt: skip
     return name, found[name].load()
 
 

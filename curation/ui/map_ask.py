@@ -64,8 +64,8 @@ def ask_full(workspace: Workspace, dataset: Dataset) -> None:
     pools = {"pool": dataset.fingerprint}
     with st.container(border=True, key="map.ask.full"):
         st.markdown(
-            ":material/info: This is a **preview**: near means the same words. The map by meaning takes its place, with "
-            "named clusters; what you have marked stays marked."
+            ":material/info: This is a **preview**: near means the same words. The map by meaning takes its place, "
+            "with named clusters; what you have marked stays marked."
         )
         estimate_view(workspace, full_recipe(), pools)
         if st.button("Draw the map by meaning", type="primary", icon=":material/bubble_chart:", key="map.full.run"):

@@ -10,12 +10,14 @@ import streamlit as st
 
 from curation.core.artifacts import Coverage, Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
+from curation.recipe import Recipe
 from curation.ui import guide
 from curation.ui.components import Tile, chart, errors_shown, mode, next_step, stat_tiles
 from curation.ui.forms import budget_input
 from curation.ui.guide import Progress, Stage
 from curation.ui.job_card import watch_job
 from curation.ui.row_map import row_map
+from curation.ui.run_panel import estimate_view
 from curation.ui.text import number, one_line, percent
 from curation.workspace import Workspace
 
@@ -94,10 +96,13 @@ def stage_head(step: int, icon: str, title: str, *, done: bool, active: bool) ->
             st.caption("after the step before", width="content")
 
 
-def _start(workspace: Workspace, dataset: Dataset, stage: Stage, label: str, icon: str, **settings: object) -> None:
-    if st.button(label, type="primary", icon=icon, key=f"start.{stage}"):
+def _start(workspace: Workspace, dataset: Dataset, here: Progress, label: str, icon: str, recipe: Recipe) -> None:
+    """The estimate and the button; an estimate of what is done already would only say so."""
+    if not here.done:
+        estimate_view(workspace, recipe, {"pool": dataset.fingerprint})
+    if st.button(label, type="primary", icon=icon, key=f"start.{here.stage}"):
         with errors_shown():
-            guide.start(workspace, dataset, stage, guide.stage_recipe(stage, **settings))  # type: ignore[arg-type]
+            guide.start(workspace, dataset, here.stage, recipe)
             st.rerun()
 
 
@@ -106,7 +111,7 @@ def _start(workspace: Workspace, dataset: Dataset, stage: Stage, label: str, ico
 
 def ask_look(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     """The button that draws the first map."""
-    _start(workspace, dataset, "look", "Draw the map", ":material/bubble_chart:")
+    _start(workspace, dataset, here, "Draw the map", ":material/bubble_chart:", guide.stage_recipe("look"))
 
 
 def show_look(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
@@ -145,7 +150,8 @@ def ask_unique(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
             help="1.0 removes only rows with the same phrases; lower values also remove looser rewordings",
         )
         st.caption("0.7 is the default: seven of ten three-word phrases are the same, which people read as a copy.")
-    _start(workspace, dataset, "unique", "Find and remove duplicates", ":material/filter_none:", similarity=similarity)
+    recipe = guide.stage_recipe("unique", similarity=similarity)
+    _start(workspace, dataset, here, "Find and remove duplicates", ":material/filter_none:", recipe)
 
 
 def show_unique(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
@@ -207,7 +213,8 @@ def ask_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     )
     unique = guide.progress(workspace, dataset)["unique"]
     similarity = unique.settings.get("duplicates", {}).get("min_similarity")
-    _start(workspace, dataset, "pick", "Select rows", ":material/checklist:", budget=budget, similarity=similarity)
+    recipe = guide.stage_recipe("pick", budget=budget, similarity=similarity)
+    _start(workspace, dataset, here, "Select rows", ":material/checklist:", recipe)
 
 
 def show_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:

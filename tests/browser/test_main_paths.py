@@ -54,7 +54,10 @@ def lasso(page):
 def quiet(page):
     """Wait until no script runs."""
     page.wait_for_timeout(400)
-    page.get_by_test_id("stApp").and_(page.locator('[data-test-script-state="notRunning"]')).wait_for()
+    page.wait_for_function(
+        "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
+        " && !document.querySelector('[data-testid=stSkeleton]') && !document.querySelector('[data-stale=true]')"
+    )
 
 
 def test_from_a_file_to_an_export(page, app, small_file, tmp_path):
@@ -68,14 +71,16 @@ def test_from_a_file_to_an_export(page, app, small_file, tmp_path):
 
     # the map: the preview first
     go(page, "Map")
-    page.get_by_role("button", name=re.compile("Draw both")).click(timeout=120_000)
+    page.get_by_role("button", name="Only the preview").click()
     page.locator(".js-plotly-plot .nsewdrag").first.wait_for(timeout=180_000)
+    page.get_by_text("Preview by the words used").wait_for()
     quiet(page)
     lasso(page)
     count = marked(page)
     assert 0 < count < ROWS
 
     # the encoder's map takes its place and the marked rows stay
+    page.get_by_role("button", name="Draw the map by meaning").click()
     page.get_by_text("the distance between islands means little").wait_for(timeout=240_000)
     quiet(page)
     assert marked(page) == count

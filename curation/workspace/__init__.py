@@ -1,0 +1,22 @@
+"""A workspace: the folder that remembers datasets and every result by what made it. See `folder` for the layout."""
+
+from __future__ import annotations
+
+from curation.workspace.files import folder_bytes, write_atomically
+from curation.workspace.folder import SCHEMA_VERSION, Workspace, default_name
+from curation.workspace.infos import Added, DatasetInfo, Pruned, ResultInfo
+from curation.workspace.rowstore import MERGE_SEGMENTS, RowStore
+
+__all__ = [
+    "MERGE_SEGMENTS",
+    "SCHEMA_VERSION",
+    "Added",
+    "DatasetInfo",
+    "Pruned",
+    "ResultInfo",
+    "RowStore",
+    "Workspace",
+    "default_name",
+    "folder_bytes",
+    "write_atomically",
+]
