@@ -3,7 +3,7 @@
 import streamlit as st
 
 from curation.ui import pool, session
-from curation.ui.components import next_step, page_header
+from curation.ui.components import empty_state, next_step, page_header
 from curation.ui.formula_view import FORMULA, formula_panel
 from curation.ui.labels_view import labels_panel
 from curation.ui.run_panel import follow
@@ -36,3 +36,8 @@ if labels:
     labels_panel(labels)
 if scores:
     next_step("Select rows", "pages/select.py")
+elif not running:
+    empty_state(
+        ":material/bar_chart:", "No row has a score yet.",
+        hint="Compute some above: length, diversity of words, repetition, readability, refusals, copies, language …",
+    )  # fmt: skip

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+from curation.core.errors import CurationError
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -43,11 +46,38 @@ class Runtime:
         return map(step, batches)
 
 
+_ACCELERATORS = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd", "/dev/nvhost-gpu", "/dev/nvmap")
+"""What the drivers of GPUs that PyTorch calls "cuda" leave in /dev, on Linux."""
+
+
 @lru_cache(1)
 def resolve_device() -> str:
-    """The device that "auto" means on this machine: CUDA, else MPS, else CPU. Imports torch."""
+    """The device that "auto" means on this machine: CUDA, else MPS, else CPU.
+
+    Imports torch (seconds) only where there may be something else than a CPU.
+    """
+    if sys.platform == "linux" and not any(Path(name).exists() for name in _ACCELERATORS):
+        return "cpu"
     import torch
 
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def checked_device(name: str) -> str:
+    """A device's name as given.
+
+    Raises:
+        CurationError: if it is none, or this machine does not have it.
+    """
+    if name in ("auto", "cpu"):
+        return name
+    if name.partition(":")[0] not in ("cuda", "mps"):
+        raise CurationError(f"'{name}' is no device", "use auto, cpu, cuda or mps")
+    import torch
+
+    found = torch.cuda.is_available() if name.startswith("cuda") else torch.backends.mps.is_available()
+    if not found:
+        raise CurationError(f"this machine has no device '{name}'", "use --device auto or cpu")
+    return name

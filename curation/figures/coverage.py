@@ -108,7 +108,5 @@ def coverage_figure(
     direction = "lower is better" if lower_is_better else "higher is better"
     fig.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="x")
     fig.update_xaxes(title_text="rows selected", tickformat=",d", showgrid=False)
-    fig.update_yaxes(
-        title_text=f"{palette.plain(name)} ({direction})", tickformat=".0%" if percent else None
-    )
+    fig.update_yaxes(title_text=f"{palette.plain(name)} ({direction})", tickformat=".0%" if percent else None)
     return fig

@@ -33,15 +33,13 @@ CHECK_AT_ONCE = 20_000
 def ask_what(dataset: Dataset) -> Order | None:
     """Selection, format, trainer and the format's other fields; None while something is wrong."""
     stored = selection_choice(dataset, key="export.selection", label="Rows", none="all rows")
-    left, right = st.columns([1, 1], vertical_alignment="bottom")
-    with left:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="export.how"):
         names = list(FORMATS)
         usual = default_format(dataset).replace("-", "_")
         form = st.selectbox(
             "Format", names, names.index(usual) if usual in names else 0, key="export.format", persist_state="session",
-            format_func=lambda f: EXPORTERS[f].title, help="The first choice is the form that the file came in",
+            format_func=lambda f: EXPORTERS[f].title, help="The first choice is the form that the file came in", width=300,
         )  # fmt: skip
-    with right:
         trainer = st.segmented_control(
             "Trainer", list(TRAINERS), default="llama-factory", required=True, format_func=TRAINERS.__getitem__,
             key="export.trainer", persist_state="session", help="Its rules are applied and its config is written",
@@ -176,7 +174,10 @@ def write_panel(workspace: Workspace, dataset: Dataset, order: Order) -> None:
             with errors_shown(stop=True), st.spinner("Writing …"):
                 if not name.strip() or Path(name).name != name.strip():
                     raise CurationError(f"'{name}' is not a file name", "type a name without folders")
-                made = write(workspace, dataset, order, folder_of(folder) / name.strip(), overwrite=replace)
+                target = folder_of(folder) / name.strip()
+                if target.exists() and not replace:
+                    raise CurationError(f"{target} exists", "choose another name, or tick 'Replace what is there'")
+                made = write(workspace, dataset, order, target, overwrite=replace)
             st.session_state[place] = (made, order.trainer)
         if place in st.session_state:
             show_written(*st.session_state[place])

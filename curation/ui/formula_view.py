@@ -45,13 +45,11 @@ def formula_panel(workspace: Workspace, dataset: Dataset, found: list[Stored]) -
     with st.container(border=True, key="formula.panel"):
         st.markdown("#### :primary[:material/function:] A score of your own")
         st.markdown(":gray[Combine scores by a formula; it is checked and drawn while you write, and kept by a click.]")
-        left, right = st.columns([3, 1], vertical_alignment="bottom")
-        text = left.text_input("Formula", key="formula.text", placeholder=f"for example {example}")
-        with right:
-            better = st.segmented_control(
-                "Better is", list(BETTER), default=True, required=True, format_func=BETTER.__getitem__,
-                key="formula.better",
-            )  # fmt: skip
+        text = st.text_input("Formula", key="formula.text", placeholder=f"for example {example}")
+        better = st.segmented_control(
+            "Which end is better", list(BETTER), default=True, required=True, format_func=BETTER.__getitem__,
+            key="formula.better",
+        )  # fmt: skip
         with st.expander("Names and functions", icon=":material/menu_book:", expanded=not text):
             st.code("\n".join(_name_lines(names)), language=None, wrap_lines=True)
             st.code(

@@ -97,8 +97,8 @@ def marked_facts(dataset: Dataset, rows: np.ndarray, chosen: Stored | None) -> N
     lengths = dataset.lengths("response")
     tiles = [
         Tile("Marked rows", number(len(rows)), note=f"{percent(len(rows), len(dataset))} of all"),
-        Tile("Median answer", f"{number(float(np.median(lengths[rows])))} characters",
-             note=f"all rows: {number(float(np.median(lengths)))}"),
+        Tile("Median answer", number(float(np.median(lengths[rows]))), "In characters",
+             f"all rows: {number(float(np.median(lengths)))}"),
     ]  # fmt: skip
     if chosen is not None:
         inside = int(chosen.selection.mask[rows].sum())

@@ -30,7 +30,7 @@ class Facts:
         n: Rows of the dataset.
         missing: Reason → rows.
         rho: Rank correlation with the response length in characters, NaN when it cannot be said.
-        histogram: Rows in each of a few bins between the 1st and the 99th percentile.
+        histogram: Height of a few bins between the 1st and the 99th percentile, the highest being 1.
         most: Share of the rows with a value that have the most frequent one.
     """
 
@@ -38,7 +38,7 @@ class Facts:
     n: int
     missing: dict[str, int]
     rho: float
-    histogram: list[int]
+    histogram: list[float]
     most: float
 
     @property
@@ -91,11 +91,12 @@ def _facts(key: str, column: str | None, _score: Score, _dataset: Dataset) -> Fa
     if unexplained > 0:
         missing = {**missing, "no value": unexplained}
     rho = spearman(_dataset.lengths("response").astype(np.float64), values)
-    histogram = [0] * SPARK_BINS
+    histogram = [0.0] * SPARK_BINS
     most = 0.0
     if len(ordered):
         low, high = np.quantile(ordered, [0.01, 0.99])
-        histogram = np.histogram(np.clip(ordered, low, high), SPARK_BINS, (low, max(high, low + 1e-9)))[0].tolist()
+        counts = np.histogram(np.clip(ordered, low, high), SPARK_BINS, (low, max(high, low + 1e-9)))[0]
+        histogram = (counts / counts.max()).tolist()
         most = float(np.unique(ordered, return_counts=True)[1].max() / len(ordered))
     return Facts(ordered, len(values), missing, rho, histogram, most)
 

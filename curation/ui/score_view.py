@@ -31,7 +31,6 @@ SELF = "the score itself"
 def overview_table(dataset: Dataset, found: list[Stored]) -> Stored | None:
     """All scores of a dataset side by side; returns the one to look at closer."""
     lines = overview(found, dataset)
-    most = max((max(cast(list[int], line["distribution"])) for line in lines), default=1)
     state = st.dataframe(
         lines,
         hide_index=True,
@@ -40,7 +39,7 @@ def overview_table(dataset: Dataset, found: list[Stored]) -> Stored | None:
         selection_mode="single-row",
         column_config={
             "score": st.column_config.TextColumn("score", width="medium"),
-            "distribution": st.column_config.BarChartColumn("distribution", y_min=0, y_max=most, width="medium"),
+            "distribution": st.column_config.BarChartColumn("distribution", y_min=0, y_max=1, width="medium"),
             "median": st.column_config.NumberColumn("median", format="%.4g"),
             "5 %": st.column_config.NumberColumn("5 %", format="%.4g"),
             "95 %": st.column_config.NumberColumn("95 %", format="%.4g"),
@@ -138,8 +137,8 @@ def _threshold(stored: Stored, facts: Facts, column: str | None) -> tuple[Side, 
     places = stops(facts)
     key = f"score.cut.{stored.key}.{column}"
     better = stored.score.higher_is_better
-    left, middle, right = st.columns([2, 5, 2], vertical_alignment="bottom")
-    with left:
+    top = st.container(horizontal=True, vertical_alignment="bottom", key=f"{key}.top")
+    with top:
         side = st.segmented_control(
             "Keep", ["above", "below"], default="below" if better is False else "above", required=True,
             format_func=lambda s: "from here up" if s == "above" else "up to here", key=f"{key}.side",
@@ -157,16 +156,15 @@ def _threshold(stored: Stored, facts: Facts, column: str | None) -> tuple[Side, 
     def to_slider() -> None:
         st.session_state[slider] = min(places, key=lambda p: abs(p - st.session_state[exact]))
 
-    with middle:
-        if len(places) > 1:
-            st.select_slider(
-                "Threshold", places, key=slider, on_change=to_exact, format_func=lambda v: f"{v:,.4g}",
-                help="Even steps in rows, so that a long tail does not take the whole slider",
-            )  # fmt: skip
-        else:
-            st.caption("All rows have the same value.")
-    with right:
-        cut = st.number_input("Exactly", key=exact, on_change=to_slider, format="%.6g", step=None)
+    with top:
+        cut = st.number_input("Exactly", key=exact, on_change=to_slider, format="%.6g", step=None, width=190)
+    if len(places) > 1:
+        st.select_slider(
+            "Threshold", places, key=slider, on_change=to_exact, format_func=lambda v: f"{v:,.4g}",
+            help="Even steps in rows, so that a long tail does not take the whole slider",
+        )  # fmt: skip
+    else:
+        st.caption("All rows have the same value.")
     return cast(Side, side), float(cut)
 
 

@@ -124,30 +124,48 @@ def _label_values(ports: dict[str, Any]) -> list[str]:
 
 
 def _ports(dataset: Dataset, cls: type[Method]) -> tuple[dict[str, Any], str]:
-    """What the method reads: chosen from what is computed, or left to the default steps; and what is missing."""
+    """What the method reads: chosen from what is computed, or left to the default steps; and what is missing.
+
+    Inputs that have a default are folded away.
+    """
     chosen: dict[str, Any] = {}
-    for name, port in cls.ports().items():
-        found = _stored(dataset, name, port)
-        names = {s.key: s.name for s in found}
-        label = name.replace("_", " ").capitalize()
-        if port.many == "list":
-            keys = st.multiselect(
-                label, list(names), key=f"select.port.{cls.use()}.{name}", format_func=names.__getitem__
-            )
-            if keys:
-                chosen[name] = keys
-            elif not port.optional:
-                return chosen, f"Choose what {plain(cls.title)} combines."
-            continue
-        default = _default_name(name, port)
-        options: list[str] = [*([NONE] if port.optional else []), *([DEFAULT] if default else []), *names]
-        if not options:
-            return chosen, f"{plain(cls.title)} needs {plain(label.lower())}: {_where_from(port)}"
-        names = {NONE: "none", DEFAULT: default, **names}
-        key = st.selectbox(label, options, key=f"select.port.{cls.use()}.{name}", format_func=names.__getitem__)
-        if key not in (NONE, DEFAULT):
-            chosen[name] = key
-    return chosen, ""
+    ports = cls.ports()
+    asked = [n for n, p in ports.items() if not p.optional and not _default_name(n, p)]
+    missing = next(filter(None, [_port(dataset, cls, name, ports[name], chosen) for name in asked]), "")
+    others = [n for n in ports if n not in asked]
+    if others:
+        with st.expander("Inputs", icon=":material/input:"):
+            for name in others:
+                _port(dataset, cls, name, ports[name], chosen)
+    return chosen, missing
+
+
+def _port(dataset: Dataset, cls: type[Method], name: str, port: Port, chosen: dict[str, Any]) -> str:
+    """Ask for one input and put the choice into `chosen`; returns what is missing."""
+    names = {s.key: s.name for s in _stored(dataset, name, port)}
+    label, key = name.replace("_", " ").capitalize(), f"select.port.{cls.use()}.{name}"
+    about = _about_port(cls, name)
+    if port.many == "list":
+        keys = st.multiselect(label, list(names), key=key, format_func=names.__getitem__, help=about)
+        if keys:
+            chosen[name] = keys
+        return "" if keys or port.optional else f"Choose what {plain(cls.title)} combines."
+    default = _default_name(name, port)
+    options: list[str] = [*([NONE] if port.optional else []), *([DEFAULT] if default else []), *names]
+    if not options:
+        return f"{plain(cls.title)} needs a {port.kind.kind}: {_where_from(port)}"
+    names = {NONE: "none", DEFAULT: default, **names}
+    found = st.selectbox(label, options, key=key, format_func=names.__getitem__, help=about)
+    if found not in (NONE, DEFAULT):
+        chosen[name] = found
+    return ""
+
+
+def _about_port(cls: type[Method], name: str) -> str | None:
+    """What the verb's docstring says about an argument."""
+    lines = (getattr(cls, cls.verb).__doc__ or "").splitlines()
+    found = next((line.strip() for line in lines if line.strip().startswith(f"{name}:")), "")
+    return plain(found.partition(":")[2].strip()) or None
 
 
 def _stored(dataset: Dataset, name: str, port: Port) -> list[Stored]:

@@ -17,6 +17,7 @@ from curation.ui.reuse import Parts
 from curation.ui.rows import row_card, row_table
 from curation.ui.run_panel import start_now
 from curation.ui.select_ask import SELECTION
+from curation.ui.select_budget import Budgets, budget_slider
 from curation.ui.select_why import at_budget, why_row
 from curation.ui.text import number, percent, plain
 from curation.ui.training import Rate, hours_text, money_text, rate_inputs, row_tokens
@@ -51,7 +52,7 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
     @st.fragment
     def body() -> None:
         order = pool.full_order(stored)
-        budget = _budget_slider(workspace, dataset, stored, order)
+        budget = _budget(workspace, dataset, stored, order)
         shown = Shown(stored, order, at_budget(stored.selection, order, budget))
         tiles = st.container()
         rate = _rate()
@@ -77,35 +78,22 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
 # ------------------------------------------------------------------ budget
 
 
-def _budget_slider(workspace: Workspace, dataset: Dataset, stored: Stored, order: Selection) -> int:
-    """The budget in rows: a slider and a number over the stored order; fixed where the order is not nested."""
-    most, start = len(order), len(stored.selection)
-    if not order.nested or most < 2:
-        return start
-    slider, exact = f"select.budget.{stored.key}", f"select.exact.{stored.key}"
-    for key in (slider, exact):
-        if not 1 <= st.session_state.get(key, 0) <= most:
-            st.session_state[key] = start
-
-    def copy(source: str, target: str) -> None:
-        st.session_state[target] = st.session_state[source]
-
-    left, right, more = st.columns([6, 1.4, 1.4], vertical_alignment="bottom")
-    with left:
-        st.slider(
-            "Budget in rows", 1, most, key=slider, on_change=copy, args=(slider, exact),
-            help=f"The picks are stored in order up to {most:,}, so any smaller budget is there at once",
-        )  # fmt: skip
-    with right:
-        st.number_input("Rows", 1, most, key=exact, on_change=copy, args=(exact, slider), label_visibility="collapsed")
-    return int(st.session_state[exact])
+def _budget(workspace: Workspace, dataset: Dataset, stored: Stored, order: Selection) -> int:
+    """The budget in rows, live over the stored order; fixed where the order is not nested."""
+    if not order.nested or len(order) < 2:
+        return len(stored.selection)
+    budgets = Budgets.of(np.asarray(order.order), row_tokens(dataset)[0])
+    return budget_slider(
+        budgets, len(stored.selection), key=f"select.budget.{stored.key}",
+        beside=lambda: _larger(workspace, dataset, stored, len(order)),
+    )  # fmt: skip
 
 
 def _larger(workspace: Workspace, dataset: Dataset, stored: Stored, most: int) -> None:
     """Extend the stored order: only the further picks are computed."""
     if most >= len(dataset):
         return
-    with st.popover("More …", icon=":material/expand_content:", help="Extend the order beyond what is stored"):
+    with st.popover("More", icon=":material/add:", help="Extend the order beyond what is stored"):
         wanted = st.number_input(
             "Rows", most + 1, len(dataset), min(2 * most, len(dataset)), key=f"select.larger.{stored.key}"
         )

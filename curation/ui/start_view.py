@@ -99,7 +99,8 @@ def stage_head(step: int, icon: str, title: str, *, done: bool, active: bool) ->
 def _start(workspace: Workspace, dataset: Dataset, here: Progress, label: str, icon: str, recipe: Recipe) -> None:
     """The estimate and the button; an estimate of what is done already would only say so."""
     if not here.done:
-        estimate_view(workspace, recipe, {"pool": dataset.fingerprint})
+        with st.container():  # so that the button keeps its place when the estimate arrives
+            estimate_view(workspace, recipe, {"pool": dataset.fingerprint})
     if st.button(label, type="primary", icon=icon, key=f"start.{here.stage}"):
         with errors_shown():
             guide.start(workspace, dataset, here.stage, recipe)

@@ -1,4 +1,4 @@
-"""Row-wise results of one method by row content: segments of (content hashes, artifact), each published by one rename."""
+"""Row-wise results of one method by row content, in segments that are each published by one rename."""
 
 from __future__ import annotations
 

@@ -1,172 +1,23 @@
-"""Recipes: strict data that names methods, and the plan made from it. Nothing is computed here.
-
-```yaml
-about: {title: …, source: …}          # presets only
-inputs: {pool: Dataset}
-steps:
-  embed: {use: encoder/sentence, on: $pool}
-  pick:  {use: selector/k-center, features: $embed, budget: 1000}
-result: $pick
-```
-
-`$name` is a step or an input, any other value is a value. Reserved words of a step: `use`, `on` (the Dataset), `within`
-(a Selection: only those rows), `tokens` (a Score of token counts, for budgets in tokens).
-"""
+"""From a recipe to a plan: names, types and parameters checked, a key for every step. Nothing is computed here."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ValidationError
 
 from curation.core.artifacts import KINDS, Artifact, Score, Selection
 from curation.core.errors import CurationError, RecipeError
 from curation.core.method import Method, Port, Selector, find, parse_budget
 from curation.core.runtime import Runtime
+from curation.recipe.data import INPUT_KINDS, RESERVED, Input, Recipe, first_problem
 from curation.workspace import Workspace
-
-RESERVED = ("use", "on", "within", "tokens")
-INPUT_KINDS = {"Dataset": "dataset", **{cls.__name__: kind for kind, cls in KINDS.items()}}
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which `on`, `off`, `yes` and `no` are words: YAML 1.1 would read the key `on` as true."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """The same words are written without quotes."""
-
-
-for _tool in (_Loader, _Dumper):
-    _tool.yaml_implicit_resolvers = {
-        letter: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
-        for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    _tool.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
-
-
-def load_yaml(text: str) -> Any:
-    """Plain data from YAML text; see `_Loader` for the one difference."""
-    return yaml.load(text, Loader=_Loader)  # a SafeLoader: plain data only
-
-
-class Input(BaseModel):
-    """One unbound input of a recipe."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    type: str = Field(description="Dataset or an artifact kind")
-    optional: bool = False
-
-    @field_validator("type")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in INPUT_KINDS:
-            raise ValueError(f"'{value}' is no input type; use one of {', '.join(INPUT_KINDS)}")
-        return value
-
-
-class Recipe(BaseModel):
-    """See the module's docstring."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    about: dict[str, Any] = Field(default_factory=dict)
-    inputs: dict[str, Input] = Field(default_factory=dict)
-    steps: dict[str, dict[str, Any]]
-    result: str
-
-    @field_validator("inputs", mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: {"type": v} if isinstance(v, str) else v for k, v in value.items()}
-        return value
-
-    @classmethod
-    def read(cls, source: str | Path | Mapping[str, Any]) -> Recipe:
-        """From a preset's name, a path to a YAML file, YAML text, or plain data.
-
-        Raises:
-            RecipeError: naming what is wrong and where.
-        """
-        if isinstance(source, Mapping):
-            return cls._checked(dict(source), "recipe")
-        text = str(source)
-        if "\n" in text:
-            return cls._parsed(text, "recipe")
-        if text in preset_names():
-            return cls._parsed(preset_text(text), f"preset {text}")
-        path = Path(text).expanduser()
-        if not path.is_file():
-            near = get_close_matches(text, preset_names(), 3, 0.4)
-            known = ", ".join(near or preset_names())
-            raise RecipeError(f"'{text}' is neither a preset nor a recipe file", f"presets: {known}")
-        return cls._parsed(path.read_text(encoding="utf-8"), str(path))
-
-    @classmethod
-    def _parsed(cls, text: str, name: str) -> Recipe:
-        try:
-            data = load_yaml(text)
-        except yaml.YAMLError as error:
-            raise RecipeError(f"{name} is not valid YAML: {error}") from None
-        if not isinstance(data, dict):
-            raise RecipeError(f"{name} holds no mapping with inputs, steps and result")
-        return cls._checked(data, name)
-
-    @classmethod
-    def _checked(cls, data: dict[str, Any], name: str) -> Recipe:
-        try:
-            return cls.model_validate(data)
-        except ValidationError as error:
-            raise RecipeError(f"{name}: {_first(error)}") from None
-
-    def yaml(self) -> str:
-        """The recipe as YAML text."""
-        data = self.model_dump(mode="json", exclude_defaults=True)
-        data["inputs"] = {
-            k: v.type if not v.optional else {"type": v.type, "optional": True} for k, v in self.inputs.items()
-        }
-        order = [k for k in ("about", "inputs", "steps", "result") if k in data]
-        return yaml.dump({k: data[k] for k in order}, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-    def with_settings(self, settings: Sequence[str]) -> Recipe:
-        """A copy with `STEP.FIELD=VALUE` settings; values are read as YAML (`true`, `0.5`, `[a, b]`, text).
-
-        Raises:
-            RecipeError: if a setting has another form or names no step.
-        """
-        steps = {name: dict(step) for name, step in self.steps.items()}
-        for setting in settings:
-            place, equals, value = setting.partition("=")
-            name, dot, fieldname = place.strip().partition(".")
-            if not (equals and dot and fieldname):
-                raise RecipeError(f"'{setting}' is not of the form STEP.FIELD=VALUE")
-            if name not in steps:
-                raise RecipeError(f"there is no step '{name}'", f"steps: {', '.join(steps)}")
-            steps[name][fieldname] = load_yaml(value)
-        return self.model_copy(update={"steps": steps})
-
-
-def preset_names() -> list[str]:
-    """Names of all presets."""
-    folder = resources.files("curation.presets")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-
-
-def preset_text(name: str) -> str:
-    """The YAML of a preset."""
-    return (resources.files("curation.presets") / f"{name}.yaml").read_text(encoding="utf-8")
-
-
-# ---------------------------------------------------------------------- plan
+from curation.workspace.files import exists, user_path
 
 
 @dataclass(frozen=True)
@@ -314,9 +165,10 @@ class _Planner:
             self.dataset_of[name] = manifest["dataset"]
 
     def _dataset(self, given: str) -> str:
-        known = {d.name for d in self.workspace.datasets()}
-        if given not in known and Path(given).expanduser().exists():
-            return self.workspace.add(Path(given).expanduser()).dataset.fingerprint
+        if given and not self.workspace.known(given):
+            path = user_path(given)
+            if exists(path):
+                return self.workspace.add(path).dataset.fingerprint
         return self.workspace.dataset(given).fingerprint
 
     # ------------------------------------------------------------------ steps
@@ -332,7 +184,7 @@ class _Planner:
         except RecipeError as error:
             raise error if error.step else RecipeError(error.message, error.hint, step=name) from None
         except ValidationError as error:
-            raise RecipeError(_first(error), step=name) from None
+            raise RecipeError(first_problem(error), step=name) from None
         except CurationError as error:
             raise RecipeError(error.message, error.hint, step=name) from None
         self.open.pop()
@@ -357,10 +209,13 @@ class _Planner:
         tokens = self._one("tokens", Port(Score), given["tokens"]) if given.get("tokens") else None
         dataset = self._dataset_for(given, references, within)
         budget = getattr(method, "budget", None)
-        if budget is not None and parse_budget(budget)[0] == "tokens" and tokens is None:
-            raise RecipeError(
-                "a budget in tokens needs token counts", "add  tokens: $length  (a step with scorer/length)"
-            )
+        if budget is not None and parse_budget(budget)[0] == "tokens":
+            if tokens is None:
+                hint = "add  tokens: $length  (a step with scorer/length)"
+                raise RecipeError("a budget in tokens needs token counts", hint)
+            if not (isinstance(method, Selector) and method.is_nested()):
+                hint = "use a budget in rows, or a method whose order is nested (k-center, random, top-k)"
+                raise RecipeError("a budget in tokens needs a method whose order is nested", hint)
         return self._keyed(name, method, keys, references, dataset, within, tokens)
 
     def _keyed(
@@ -381,7 +236,7 @@ class _Planner:
             if method.is_nested():
                 order_key = key
             key = hash_key({**facts, "budget": str(getattr(method, "budget", "")), "tokens": tokens})
-        if method.row_wise:
+        if method.row_wise and not keys:  # what a row gets from another step is not told by its content
             rows_key = hash_key(identity)
         self.kinds[name], self.keys[name], self.dataset_of[name] = method.returns, key, dataset
         return PlannedStep(
@@ -442,6 +297,8 @@ class _Planner:
             name = given["on"][1:]
             if self.kinds[name] is not None:
                 raise RecipeError(f"'on' wants a Dataset, {given['on']} is not")
+            if name not in self.dataset_of:
+                raise RecipeError(f"'on' reads {given['on']}, which is not bound", f"--input {name}=DATASET")
             named = {name: self.dataset_of[name], **named}
         if not named:
             inputs = [n for n, kind in self.kinds.items() if kind is None and n in self.dataset_of]
@@ -463,12 +320,3 @@ def _names(references: Any) -> Iterator[str]:
             yield from _names(value)
     elif isinstance(references, str):
         yield references.removeprefix("$")
-
-
-def _first(error: ValidationError) -> str:
-    """The first problem of a pydantic error, in one line that names the field and the value."""
-    problem = error.errors()[0]
-    place = ".".join(str(p) for p in problem["loc"])
-    given = problem.get("input")
-    text = f"'{place}': {problem['msg'].removeprefix('Value error, ')}"
-    return text if isinstance(given, dict | list) or given is None else f"{text}, got {given!r}"

@@ -1,0 +1,105 @@
+"""What a running plan holds: its datasets, artifacts, locks."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from curation.core.artifacts import Artifact
+from curation.core.dataset import Dataset
+from curation.core.method import Method, Size
+from curation.core.runtime import Runtime
+from curation.recipe import Plan, PlannedStep
+from curation.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a step came to.
+
+    Args:
+        artifact: The result.
+        size: What was worked on.
+        rows_reused: Rows whose result was there already.
+        note: Anything the user should know.
+        whole: False when a part was taken from an earlier run, so that the time says nothing about the method.
+    """
+
+    artifact: Artifact
+    size: Size
+    rows_reused: int = 0
+    note: str = ""
+    whole: bool = True
+
+
+@dataclass
+class Context:
+    """Shared by the ways in which steps are carried out."""
+
+    plan: Plan
+    workspace: Workspace
+    runtime: Runtime
+    waiting: Callable[[str], None]
+    waited: float = 0.0
+    by_key: dict[str, Artifact] = field(default_factory=dict)
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+
+    def dataset(self, fingerprint: str) -> Dataset:
+        """A Dataset, opened once."""
+        if fingerprint not in self.datasets:
+            self.datasets[fingerprint] = self.workspace.dataset(fingerprint)
+        return self.datasets[fingerprint]
+
+    def load(self, key: str | None) -> Artifact | None:
+        """An artifact, loaded once; None for no key."""
+        if key is None:
+            return None
+        if key not in self.by_key:
+            self.by_key[key] = self.workspace.load(key)
+        return self.by_key[key]
+
+    def value(self, keys: Any) -> Any:
+        """What a port reads: an artifact, a list or a dict of them, or None."""
+        if isinstance(keys, list):
+            return [self.load(k) for k in keys]
+        if isinstance(keys, dict):
+            return {name: self.load(k) for name, k in keys.items()}
+        return self.load(keys)
+
+    @contextlib.contextmanager
+    def lock(self, name: str, what: str) -> Iterator[None]:
+        """Hold a lock of the workspace; the time spent waiting for it is no part of a step's time."""
+        start = time.perf_counter()
+        with self.workspace.lock(name, lambda: self.waiting(what)):
+            self.waited += time.perf_counter() - start
+            yield
+
+    def manifest(self, step: PlannedStep, seconds: float, peak: float) -> dict[str, Any]:
+        """How a result was made."""
+        return {
+            "use": step.use,
+            "version": step.method.version,
+            "step": step.name,
+            "parameters": step.method.model_dump(mode="json"),
+            "ports": step.ports,
+            "references": step.references,
+            "within": step.within,
+            "dataset": step.dataset,
+            "order_key": step.order_key,
+            "rows_key": step.rows_key,
+            "seconds": seconds,
+            "peak_mb": peak,
+            "recipe": self.plan.resolved_yaml(),
+            "bindings": self.plan.bindings,
+        }
+
+
+def call(method: Method, pool: Dataset, runtime: Runtime, ports: dict[str, Any]) -> Artifact:
+    """Run a method's verb and check what it returns."""
+    made = getattr(method, method.verb)(pool, runtime, **ports)
+    if not isinstance(made, method.returns):
+        raise TypeError(f"{method.use()} returned {type(made).__name__}, not {method.returns.__name__}")
+    return made

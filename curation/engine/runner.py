@@ -1,0 +1,187 @@
+"""Steps of a plan, one after the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from curation.core.artifacts import Artifact, Features, Layout, Missing, Neighbours, Selection
+from curation.core.dataset import Dataset
+from curation.core.errors import CurationError, RecipeError, machine_problem
+from curation.core.method import Selector
+from curation.core.runtime import Runtime
+from curation.engine.context import Context, Made, call
+from curation.engine.cutting import cut, either, outside, size_of, spread
+from curation.engine.facts import Outcome, StepFact
+from curation.engine.peak import peak_mb, reset_peak
+from curation.engine.rows import row_wise
+from curation.engine.selecting import select
+from curation.estimates import timing_entry
+from curation.recipe import Plan, PlannedStep
+from curation.workspace import Workspace
+
+
+def run(
+    plan: Plan,
+    workspace: Workspace,
+    runtime: Runtime | None = None,
+    *,
+    on_step: Callable[[str, int, int], None] = lambda name, index, count: None,
+    done_step: Callable[[StepFact], None] = lambda fact: None,
+    waiting: Callable[[str], None] = lambda what: None,
+    outputs: Path | None = None,
+) -> Outcome:
+    """Carry out all steps of a plan.
+
+    Args:
+        plan: From `recipe.plan`.
+        workspace: Where results are kept.
+        runtime: How to run; its `progress` is called with work done and in total.
+        on_step: Called before each step with its name, index and the number of steps.
+        done_step: Called after each.
+        waiting: Called while another process computes the same; may raise JobCancelled.
+        outputs: Folder for what exporters write; None = a new one in the workspace's `exports/`.
+
+    Raises:
+        CurationError: naming the step and method.
+    """
+    runtime = runtime or Runtime()
+    if runtime.cache is None:
+        runtime = dataclasses.replace(runtime, cache=workspace.root / "cache")
+    folder = outputs or workspace.root / "exports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+    runner = _Runner(Context(plan, workspace, runtime, waiting), folder)
+    steps: list[StepFact] = []
+    for index, step in enumerate(plan.steps):
+        on_step(step.name, index, len(plan.steps))
+        steps.append(runner.step(step, steps))
+        done_step(steps[-1])
+    return Outcome(workspace, plan, steps, runner.artifacts)
+
+
+class _Runner:
+    def __init__(self, context: Context, folder: Path) -> None:
+        self.context, self.folder = context, folder
+        self.artifacts: dict[str, Artifact] = {}
+
+    def step(self, step: PlannedStep, before: list[StepFact]) -> StepFact:
+        place = f"step '{step.name}' ({step.use})"
+        try:
+            return self._step(step, before)
+        except RecipeError:
+            raise
+        except CurationError as error:
+            error.message = f"{place}: {error.message}"
+            error.args = (error.message,)
+            raise
+        except (OSError, MemoryError) as error:
+            problem = machine_problem(error)
+            if problem is None:
+                raise
+            raise CurationError(f"{place}: {problem.message}", problem.hint) from error
+
+    def _step(self, step: PlannedStep, before: list[StepFact]) -> StepFact:
+        context, workspace = self.context, self.context.workspace
+        context.runtime.progress(0, 1, step.name)
+        if step.method.cached and workspace.has(step.key):
+            return self._fact(step, 0.0, reused=True)
+        with workspace.lock(step.key, lambda: context.waiting(f"another job computes '{step.name}'")):
+            if step.method.cached and workspace.has(step.key):
+                return self._fact(step, 0.0, reused=True)
+            reset_peak()
+            context.waited = 0.0
+            start = time.perf_counter()
+            made = self._compute(step, before)
+            seconds = max(time.perf_counter() - start - context.waited, 0.0)
+            peak = peak_mb()
+            if step.method.cached:
+                workspace.publish(step.key, made.artifact, context.manifest(step, seconds, peak))
+                # from here on as stored: mapped instead of in memory, and read-only
+                context.by_key[step.key] = workspace.load(step.key)
+            else:
+                context.by_key[step.key] = made.artifact
+        if made.whole and made.size.rows:
+            workspace.record_timing(timing_entry(step.method, made.size, seconds, context.runtime.device))
+        return self._fact(step, seconds, reused=False, peak=peak, made=made)
+
+    def _fact(
+        self, step: PlannedStep, seconds: float, *, reused: bool, peak: float = 0.0, made: Made | None = None
+    ) -> StepFact:
+        artifact = cast(Artifact, self.context.load(step.key))
+        self.artifacts[step.name] = artifact
+        missing = getattr(artifact, "missing", None)
+        note = made.note if made else ""
+        if isinstance(artifact, Selection) and artifact.short_by:
+            note = f"{artifact.short_by:,} rows fewer than asked: {artifact.short_reason}"
+        return StepFact(
+            name=step.name,
+            use=step.use,
+            kind=artifact.kind,
+            key=step.key,
+            seconds=seconds,
+            reused=reused,
+            rows=made.size.rows if made else len(self.context.dataset(step.dataset)),
+            rows_reused=made.rows_reused if made else 0,
+            missing=missing.counts() if isinstance(missing, Missing) else {},
+            peak_mb=peak,
+            order_key=step.order_key,
+            rows_key=step.rows_key,
+            note=note,
+        )
+
+    # ------------------------------------------------------------------ the three ways
+
+    def _compute(self, step: PlannedStep, before: list[StepFact]) -> Made:
+        context = self.context
+        pool = context.dataset(step.dataset)
+        within = cast(Selection | None, context.load(step.within[1])) if step.within else None
+        ports = {p: context.value(k) for p, k in step.ports.items()}
+        if isinstance(step.method, Selector):
+            return select(context, step, step.method, pool, ports, within)
+        if step.rows_key is not None:
+            return row_wise(context, step, pool, within)
+        return self._whole(step, pool, ports, within, before)
+
+    def _whole(
+        self, step: PlannedStep, pool: Dataset, ports: dict[str, Any], within: Selection | None, before: list[StepFact]
+    ) -> Made:
+        """A method that sees all its rows at once. Rows outside, or missing in features, are cut and spread again."""
+        absent = Missing.none(len(pool))
+        if within is not None and step.within:
+            absent = outside(within, step.within[0])
+        if step.method.returns.row_aligned:
+            for value in ports.values():
+                if isinstance(value, Features | Neighbours | Layout) and value.missing.mask.any():
+                    absent = either(absent, value.missing)
+        runtime = self._with_context(step, before)
+        rows = np.flatnonzero(~absent.mask)
+        chosen = max((len(v) for v in ports.values() if isinstance(v, Selection)), default=0)
+        size = size_of(pool, rows, ports, chosen)
+        if len(rows) == len(pool):
+            return Made(call(step.method, pool, runtime, ports), size)
+        if not len(rows):
+            raise CurationError("no row is left to work on", "; ".join(f"{k}: {v}" for k, v in absent.counts().items()))
+        part = pool.take(rows)
+        made = call(step.method, part, runtime, {p: cut(v, rows, part.fingerprint) for p, v in ports.items()})
+        if not made.row_aligned:
+            return Made(dataclasses.replace(made, dataset=pool.fingerprint), size)
+        return Made(spread(made, rows, pool, absent), size)
+
+    def _with_context(self, step: PlannedStep, before: list[StepFact]) -> Runtime:
+        runtime = self.context.runtime
+        if step.method.cached:
+            return runtime
+        self.folder.mkdir(parents=True, exist_ok=True)
+        context = {
+            "recipe": self.context.plan.resolved_yaml(),
+            "folder": self.folder,
+            "step": step.name,
+            "results": [asdict(f) for f in before],
+        }
+        return dataclasses.replace(runtime, context={**context, **runtime.context})
