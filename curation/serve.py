@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,22 @@ def command(port: int, browser: bool, query: str = "") -> list[str]:
     return [sys.executable, "-m", "curation.ui.server", "run", str(home() / "app.py"), *flags]
 
 
+def check_port(port: int) -> None:
+    """Make sure that the server can listen.
+
+    Raises:
+        CurationError: if the port is taken, or not for ordinary users.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            raise CurationError(f"port {port} is for the system only", "curate app --port 8501") from None
+        except OSError:
+            raise CurationError(f"port {port} is in use", f"curate app --port {port % 65535 + 1}") from None
+
+
 def serve(workspace: Workspace, *, port: int, browser: bool, query: str = "") -> int:
     """Run the server until it is stopped.
 
@@ -63,14 +80,7 @@ def serve(workspace: Workspace, *, port: int, browser: bool, query: str = "") ->
     Raises:
         CurationError: if the port is taken.
     """
-    import socket
-
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise CurationError(f"port {port} is in use", f"curate app --port {port + 1}") from None
+    check_port(port)
     environment = {
         **os.environ,
         "CURATION_WORKSPACE": str(workspace.root),

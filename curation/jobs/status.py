@@ -143,6 +143,10 @@ def _liveness(found: Status) -> dict[str, Any]:
     return {"state": found.state, "pid": found.pid, "pid_created": found.pid_created, "updated": found.updated}
 
 
+def _is_job(folder: Path) -> bool:
+    return (folder / "status.json").exists() or (folder / "job.json").exists()
+
+
 def job_folder(workspace: Workspace, job_id: str) -> Path:
     """Where a job's files are.
 
@@ -150,12 +154,12 @@ def job_folder(workspace: Workspace, job_id: str) -> Path:
         CurationError: if there is no such job.
     """
     folder = workspace.root / "jobs" / job_id
-    if not _ID.fullmatch(job_id) or not (folder / "job.json").exists():
+    if not _ID.fullmatch(job_id) or not _is_job(folder):
         raise CurationError(f"there is no job '{job_id}'", "see: curate jobs")
     return folder
 
 
 def listing(workspace: Workspace) -> list[Status]:
     """All jobs, newest first."""
-    found = [_now(f) for f in folders(workspace.root / "jobs") if (f / "job.json").exists()]
+    found = [_now(f) for f in folders(workspace.root / "jobs") if _is_job(f)]
     return sorted(found, key=lambda s: (s.started, s.id), reverse=True)

@@ -181,6 +181,28 @@ class Recipe(BaseModel):
                 raise RecipeError(f"'{setting}': {error.message}", error.hint) from None
         return self.model_copy(update={"steps": steps})
 
+    def upto(self, step: str) -> Recipe:
+        """Only the steps that this step needs, which becomes the result."""
+        needed: dict[str, None] = {}
+
+        def visit(value: Any) -> None:
+            if isinstance(value, dict):
+                for inner in value.values():
+                    visit(inner)
+            elif isinstance(value, list):
+                for inner in value:
+                    visit(inner)
+            elif isinstance(value, str) and value.startswith("$") and value[1:] not in needed:
+                if value[1:] in self.steps:
+                    needed[value[1:]] = None
+                    visit(self.steps[value[1:]])
+                elif value[1:] in self.inputs:
+                    needed[value[1:]] = None
+
+        visit(f"${step}")
+        steps = {name: s for name, s in self.steps.items() if name in needed}
+        return self.model_copy(update={"steps": steps, "result": f"${step}"})
+
 
 def _is_file(path: Path) -> bool:
     try:

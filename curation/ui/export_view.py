@@ -38,7 +38,8 @@ def ask_what(dataset: Dataset) -> Order | None:
         usual = default_format(dataset).replace("-", "_")
         form = st.selectbox(
             "Format", names, names.index(usual) if usual in names else 0, key="export.format", persist_state="session",
-            format_func=lambda f: EXPORTERS[f].title, help="The first choice is the form that the file came in", width=300,
+            format_func=lambda f: EXPORTERS[f].title, width=300,
+            help="The first choice is the form that the file came in",
         )  # fmt: skip
         trainer = st.segmented_control(
             "Trainer", list(TRAINERS), default="llama-factory", required=True, format_func=TRAINERS.__getitem__,

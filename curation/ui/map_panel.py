@@ -50,7 +50,7 @@ def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
         )
         drawn = gesture(figure, key=f"map.chart.{marked.turn}")
         if marked.take(drawn, rows_meant(figure, layout, drawn)):
-            st.rerun(scope="fragment")
+            st.rerun()
         _notes(dataset, stored, len(figure.data[0].customdata) if figure.data else 0)
         _marked(workspace, dataset, marked, chosen, color_name, color)
 
@@ -95,12 +95,15 @@ def _marked(
             help="Stores these rows: select within them, compare, or export them",
         ):  # fmt: skip
             keep_rows(workspace, dataset, rows)
-        if st.button("Mark the others", icon=":material/flip:", key="map.invert", help="Mark all rows but these"):
-            marked.set(np.setdiff1d(np.arange(len(dataset)), rows))
-            st.rerun(scope="fragment")
-        if st.button("Clear", icon=":material/close:", key="map.clear", shortcut="Escape"):
-            marked.set(np.empty(0, np.int64))
-            st.rerun(scope="fragment")
+        others = np.setdiff1d(np.arange(len(dataset)), rows)
+        st.button(
+            "Mark the others", icon=":material/flip:", key="map.invert", help="Mark all rows but these",
+            on_click=marked.set, args=(others,),
+        )  # fmt: skip
+        st.button(
+            "Clear", icon=":material/close:", key="map.clear", shortcut="Escape",
+            on_click=marked.set, args=(np.empty(0, np.int64),),
+        )  # fmt: skip
     marked_facts(dataset, rows, chosen)
     left, right = st.columns([3, 2], gap="medium")
     with left:

@@ -145,16 +145,21 @@ def _threshold(stored: Stored, facts: Facts, column: str | None) -> tuple[Side, 
         )  # fmt: skip
     start = places[0] if side == "above" else places[-1]
     slider, exact = f"{key}.slider.{side}", f"{key}.exact.{side}"
-    if st.session_state.get(slider) not in places:
-        st.session_state[slider] = min(places, key=lambda p: abs(p - st.session_state.get(exact, start)))
     if exact not in st.session_state:
-        st.session_state[exact] = float(st.session_state[slider])
+        st.session_state[exact] = float(start)
+
+    def nearest() -> float:
+        return min(places, key=lambda p: abs(p - st.session_state[exact]))
 
     def to_exact() -> None:
-        st.session_state[exact] = float(st.session_state[slider])
+        if st.session_state[slider] != nearest():  # else the number says the same more exactly
+            st.session_state[exact] = float(st.session_state[slider])
 
     def to_slider() -> None:
-        st.session_state[slider] = min(places, key=lambda p: abs(p - st.session_state[exact]))
+        st.session_state[slider] = nearest()
+
+    if st.session_state.get(slider) not in places:
+        to_slider()
 
     with top:
         cut = st.number_input("Exactly", key=exact, on_change=to_slider, format="%.6g", step=None, width=190)

@@ -1,0 +1,159 @@
+"""A short calibration: steps never run here are timed on samples of the real rows, and remembered like finished steps.
+
+It runs in a process of its own (`python -m curation.estimates`): the caller may be the app's server, which loads no
+models, and what loading takes is part of what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from curation.core.artifacts import (
+    Artifact,
+    Coverage,
+    Features,
+    Labels,
+    Layout,
+    Missing,
+    Neighbours,
+    Score,
+    Selection,
+)
+from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
+from curation.core.method import Ask, Method, Port, Selector, Size, find
+from curation.core.runtime import Runtime
+from curation.estimates.timings import DEFAULT_DIMS, count_of, timing_entry
+from curation.recipe import PlannedStep
+from curation.workspace import Workspace
+
+TIMEOUT_S = 240
+ROWS = (48, 192, 768, 3072)
+"""Samples of row-wise steps, each taken only while the one before was quick."""
+POINTS = (500, 1000, 2000, 4000, 8000)
+"""Samples of steps that see all rows at once."""
+QUICK_S = 0.8
+
+
+def calibrate_steps(steps: list[PlannedStep], workspace: Workspace, runtime: Runtime) -> None:
+    """Measure steps in a process of its own; what cannot be measured in time stays unknown."""
+    jobs = [
+        {"use": s.use, "parameters": s.method.model_dump(mode="json"), "dataset": s.dataset, "ports": s.ports}
+        for s in steps
+        if s.method.cached
+    ]
+    if not jobs:
+        return
+    command = [sys.executable, "-m", "curation.estimates", str(workspace.root), runtime.device]
+    try:
+        subprocess.run(command, input=json.dumps(jobs), text=True, capture_output=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return  # what was measured so far is remembered
+
+
+def calibrate_here(workspace: Workspace, jobs: list[dict[str, Any]], device: str) -> None:
+    """Run each step on samples of growing size, and remember all times."""
+    runtime = Runtime(device=device, cache=workspace.root / "cache")
+    seen: set[str] = set()
+    for job in jobs:
+        same = json.dumps([job["use"], job["parameters"]], sort_keys=True)
+        if same in seen:
+            continue
+        seen.add(same)
+        method = find(job["use"])(**job["parameters"])
+        pool = workspace.dataset(job["dataset"])
+        stored = {p: workspace.load(k) for p, k in job["ports"].items() if isinstance(k, str) and workspace.has(k)}
+        try:
+            _calibrate_one(workspace, method, pool, runtime, stored)
+        except CurationError as error:
+            sys.stderr.write(f"{job['use']}: {error}\n")
+
+
+def _calibrate_one(
+    workspace: Workspace, method: Method, pool: Dataset, runtime: Runtime, stored: dict[str, Artifact]
+) -> None:
+    sizes = sorted({min(n, len(pool)) for n in (ROWS if method.row_wise else POINTS)})
+    first = _Sample(method, pool, sizes[0], stored)
+    cold = first.seconds(runtime)  # libraries, models, compiled loops
+    for n in sizes:
+        sample = _Sample(method, pool, n, stored)
+        seconds = sample.seconds(runtime)
+        startup = max(cold - seconds, 0.0) if n == sizes[0] else None
+        entry = timing_entry(method, sample.size, seconds, runtime.device, calibrated=True, startup=startup)
+        workspace.record_timing(entry)
+        if seconds > QUICK_S:
+            return
+
+
+class _Sample:
+    """A method on some rows, with what it reads."""
+
+    def __init__(self, method: Method, pool: Dataset, n: int, stored: dict[str, Artifact]) -> None:
+        rows = _spread_by_length(pool, n)
+        rng = np.random.default_rng(0)
+        self.method, self.part = method, pool.take(rows)
+        self.ports = {
+            p: stored[p].take(rows, self.part.fingerprint)
+            if p in stored and stored[p].row_aligned and not isinstance(stored[p], Selection)
+            else _stand_in(port, self.part, rng)
+            for p, port in method.ports().items()
+        }
+        chars = int(self.part.lengths().sum())
+        dims = max((v.values.shape[1] for v in self.ports.values() if isinstance(v, Features)), default=0)
+        chosen = max((len(v) for v in self.ports.values() if isinstance(v, Selection)), default=0)
+        self.size = Size(n, chars, dims, count_of(method, n) or chosen)
+
+    def seconds(self, runtime: Runtime) -> float:
+        """Wall time of one run."""
+        start = time.perf_counter()
+        if isinstance(self.method, Selector):
+            ask = Ask(np.arange(self.size.rows), self.size.count)
+            self.method.select(self.part, ask, runtime, **self.ports)  # type: ignore[attr-defined]
+        else:
+            getattr(self.method, self.method.verb)(self.part, runtime, **self.ports)
+        return time.perf_counter() - start
+
+
+def _spread_by_length(pool: Dataset, n: int) -> np.ndarray:
+    """`n` rows whose lengths stand for all."""
+    order = np.argsort(pool.lengths(), kind="stable")
+    return np.sort(order[((np.arange(n) + 0.5) * len(order) / n).astype(np.int64)])
+
+
+def _stand_in(port: Port, pool: Dataset, rng: np.random.Generator) -> Any:
+    """Made-up input of the right shape: its cost, not its content, is what counts."""
+    if port.many == "list":
+        return [_made_up(port.kind, pool, rng)]
+    if port.many == "dict":
+        return {"a": _made_up(port.kind, pool, rng)}
+    return _made_up(port.kind, pool, rng)
+
+
+def _made_up(kind: type[Artifact], pool: Dataset, rng: np.random.Generator) -> Artifact:
+    n, name, none = len(pool), pool.fingerprint, Missing.none(len(pool))
+    if kind is Features:
+        centres = rng.normal(size=(12, DEFAULT_DIMS))
+        values = centres[rng.integers(12, size=n)] + 0.7 * rng.normal(size=(n, DEFAULT_DIMS))
+        values /= np.linalg.norm(values, axis=1, keepdims=True)
+        return Features(name, values.astype(np.float32), none)
+    if kind is Score:
+        return Score(name, rng.normal(size=n), none, "score")
+    if kind is Labels:
+        return Labels(name, rng.integers(4, size=n).astype(np.int32), ("a", "b", "c", "d"), none)
+    if kind is Layout:
+        return Layout(name, rng.normal(size=(n, 2)).astype(np.float32), none)
+    if kind is Selection:
+        return Selection(name, n, rng.permutation(n)[: max(1, n // 10)])
+    if kind is Coverage:
+        return Coverage(name, {}, np.empty(0, np.int64))
+    if kind is Neighbours:
+        k = min(15, n - 1)
+        indices = (np.arange(n)[:, None] + 1 + np.arange(k)) % n
+        return Neighbours(name, indices.astype(np.int32), np.full((n, k), 0.5, np.float32), "cosine", none)
+    raise CurationError(f"no stand-in for {kind.__name__}")

@@ -1,0 +1,148 @@
+"""Cost of a plan's steps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from curation.core.artifacts import Features
+from curation.core.dataset import Dataset
+from curation.core.method import Size
+from curation.core.runtime import Runtime
+from curation.estimates.calibration import calibrate_steps
+from curation.estimates.timings import DEFAULT_DIMS, count_of, digest, predict, usable
+from curation.recipe import Plan, PlannedStep
+from curation.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of one step.
+
+    Args:
+        step: Its name.
+        use: The method.
+        seconds: Expected wall time; NaN when it could not be calibrated.
+        low: Lower end of the expected range.
+        high: Upper end.
+        memory: Bytes at the peak beyond the inputs.
+        disk: Bytes of the result.
+        rows: Rows to compute.
+        reused: True when the result is stored already.
+        basis: "stored", "history", "calibration", "similar" (other parameters) or "unknown".
+        gpu_memory: Bytes on the GPU, 0 on a CPU.
+        money: 0 for everything that calls no paid service.
+    """
+
+    step: str
+    use: str
+    seconds: float
+    low: float
+    high: float
+    memory: float
+    disk: float
+    rows: int
+    reused: bool
+    basis: str
+    gpu_memory: float = 0.0
+    money: float = 0.0
+
+
+def estimate(plan: Plan, workspace: Workspace, runtime: Runtime, *, calibrate: bool = True) -> list[Estimate]:
+    """Cost of every step of a plan.
+
+    Args:
+        plan: From `recipe.plan`.
+        workspace: Knows what is stored, and what such steps took before.
+        runtime: Device.
+        calibrate: Run a short calibration for steps never run here (seconds); False leaves them "unknown", or "similar"
+            where the same method ran with other parameters.
+    """
+    datasets = {f: workspace.dataset(f) for f in plan.datasets}
+    sizes = {s.name: _size(s, plan, workspace, datasets[s.dataset]) for s in plan.steps}
+    timings = workspace.timings()
+    if calibrate:
+        unknown = [s for s in plan.steps if not _stored(s, workspace) and not _known(s, timings, runtime)]
+        if unknown:
+            calibrate_steps(unknown, workspace, runtime)
+            timings = workspace.timings()
+    begun: set[str] = set()
+    found = []
+    for step in plan.steps:
+        found.append(_estimate(step, sizes[step.name], timings, workspace, runtime, cold=step.use not in begun))
+        if not found[-1].reused:
+            begun.add(step.use)
+    return found
+
+
+def _stored(step: PlannedStep, workspace: Workspace) -> bool:
+    return step.method.cached and workspace.has(step.key)
+
+
+def _known(step: PlannedStep, timings: list[dict[str, Any]], runtime: Runtime) -> list[dict[str, Any]]:
+    same = digest(step.method)
+    return [t for t in _alike(step, timings, runtime) if t.get("digest") == same]
+
+
+def _alike(step: PlannedStep, timings: list[dict[str, Any]], runtime: Runtime) -> list[dict[str, Any]]:
+    """Timings of the same method on the same device, with any parameters."""
+    return [t for t in timings if t.get("use") == step.use and t.get("device") == runtime.device and usable(t)]
+
+
+def _estimate(
+    step: PlannedStep, size: Size, timings: list[dict[str, Any]], workspace: Workspace, runtime: Runtime, *, cold: bool
+) -> Estimate:
+    if _stored(step, workspace):
+        return Estimate(step.name, step.use, 0.0, 0.0, 0.0, 0.0, 0.0, 0, True, "stored")
+    memory = step.method.memory(size)
+    # row-wise results are kept by content as well, and an order beside the selection cut from it
+    disk = step.method.disk(size) * (2 if step.rows_key or step.order_key else 1)
+    gpu = memory if runtime.device != "cpu" else 0.0
+    known = _known(step, timings, runtime)
+    similar = [] if known else _alike(step, timings, runtime)
+    if not known and not similar:
+        nan = float("nan")
+        return Estimate(step.name, step.use, nan, nan, nan, memory, disk, size.rows, False, "unknown", gpu)
+    seconds, basis, spread = predict(known or similar, step.method.work(size), cold=cold)
+    if similar:
+        basis, spread = "similar", 0.5
+    low, high = seconds * (1 - spread), seconds * (1 + spread)
+    return Estimate(step.name, step.use, seconds, low, high, memory, disk, size.rows, False, basis, gpu)
+
+
+def _size(step: PlannedStep, plan: Plan, workspace: Workspace, pool: Dataset) -> Size:
+    rows = np.arange(len(pool))
+    if step.rows_key is not None:
+        contents, first = np.unique(pool.contents, return_index=True)
+        rows = first[~workspace.row_store(step.rows_key).find(contents)]
+    chars = int(pool.lengths()[rows].sum()) if len(rows) else 0
+    dims = DEFAULT_DIMS if any(p.kind is Features for p in step.method.ports().values()) else 0
+    count = count_of(step.method, len(rows)) or _chosen(step, plan, len(pool))
+    return Size(len(rows), chars, dims, count)
+
+
+def _chosen(step: PlannedStep, plan: Plan, rows: int) -> int:
+    """Rows of the Selection that a step reads, as far as its budget tells."""
+    names = [r.removeprefix("$") for r in step.references.values() if isinstance(r, str)]
+    return max((count_of(s.method, rows) for s in plan.steps if s.name in names), default=0)
+
+
+def total(estimates: list[Estimate]) -> dict[str, Any]:
+    """Sums over steps: seconds (low, high), the largest memory, disk, and how many steps are unknown."""
+    known = [e for e in estimates if e.basis != "unknown"]
+    return {
+        "seconds": sum(e.seconds for e in known),
+        "low": sum(e.low for e in known),
+        "high": sum(e.high for e in known),
+        "memory": max((e.memory for e in estimates), default=0.0),
+        "disk": sum(e.disk for e in estimates),
+        "money": sum(e.money for e in estimates),
+        "unknown": len(estimates) - len(known),
+    }
+
+
+def as_dicts(estimates: list[Estimate]) -> list[dict[str, Any]]:
+    """Plain data."""
+    return [asdict(e) for e in estimates]

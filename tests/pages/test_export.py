@@ -1,0 +1,88 @@
+"""The Export page: preview, trainer check, writing."""
+
+import json
+
+import pytest
+
+from curation.workspace import Workspace
+
+
+def texts(at):
+    return " ".join(str(e.value) for kind in (at.markdown, at.caption, at.success, at.warning) for e in kind)
+
+
+def test_without_a_dataset_it_shows_the_way(open_page, empty_workspace):
+    at = open_page("export", empty_workspace)
+    assert not at.exception
+    assert "There are no rows here yet" in texts(at)
+
+
+@pytest.fixture
+def filled(open_page, made_workspace):
+    at = open_page("export", made_workspace)
+    assert not at.exception
+    return at
+
+
+def test_the_newest_selection_is_checked_and_shown(filled):
+    assert "20 of 20 will be used" in texts(filled)
+    assert len([c for c in filled.code if c.language == "json"]) == 3
+
+
+def test_all_rows_can_be_exported(filled):
+    at = filled.selectbox(key="export.selection").select("").run()
+    assert "60 rows" in at.selectbox(key="export.selection").value or "of 60 will be used" in texts(at)
+
+
+@pytest.mark.parametrize("form", ["alpaca", "sharegpt", "messages", "prompt_completion", "parquet", "csv", "original"])
+def test_every_format_has_a_preview(filled, form):
+    at = filled.selectbox(key="export.format").select(form).run()
+    assert not at.exception
+    assert not at.error
+    assert "First records" in texts(at)
+
+
+@pytest.mark.parametrize(("trainer", "form"), [("axolotl", "alpaca"), ("trl", "messages"), ("none", "alpaca")])
+def test_every_trainer(filled, trainer, form):
+    filled.selectbox(key="export.format").select(form).run()
+    at = filled.segmented_control(key="export.trainer").set_value(trainer).run()
+    assert not at.exception
+    assert ("will be used" in texts(at)) == (trainer != "none")
+
+
+def test_a_form_that_the_trainer_cannot_read_is_an_error_with_a_hint(filled):
+    at = filled.segmented_control(key="export.trainer").set_value("trl").run()
+    assert not at.exception
+    assert len(at.error) == 1
+    assert "lightbulb" in texts(at)
+
+
+def test_writing_relative_to_where_the_app_was_started(filled, tmp_path, monkeypatch, made_workspace):
+    monkeypatch.setenv("CURATION_FOLDER", str(tmp_path))
+    at = filled.text_input(key="export.folder").set_value("out").run()
+    at.button(key="export.run").click().run()
+    assert not at.exception
+    assert "20 rows written" in texts(at)
+    records = json.loads((tmp_path / "out" / "made-20.json").read_text())
+    workspace = Workspace.open(made_workspace)
+    info = next(r for r in workspace.results() if r.use == "selector/k-center")
+    rows = sorted(workspace.load(info.key).order.tolist())
+    dataset = workspace.dataset("made")
+    assert [r["instruction"] for r in records] == [dataset.record(i)["instruction"] for i in rows]
+    assert any("llamafactory-cli train" in c.value for c in at.code)
+    assert any("file_name" in c.value for c in at.code), "the entry for dataset_info.json"
+
+    at.button(key="export.run").click().run()
+    assert any("exists" in e.value for e in at.error)
+    at.checkbox(key="export.replace").check().run()
+    at.button(key="export.run").click().run()
+    assert not at.error
+
+
+def test_a_name_is_no_way_out_of_the_folder(filled, tmp_path, monkeypatch):
+    monkeypatch.setenv("CURATION_FOLDER", str(tmp_path))
+    filled.text_input(key="export.folder").set_value("out").run()
+    filled.text_input(key="export.name.made-20.json").set_value("../made.json").run()
+    at = filled.button(key="export.run").click().run()
+    assert any("is not a file name" in e.value for e in at.error)
+    assert not (tmp_path / "made.json").exists()
