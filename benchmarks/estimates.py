@@ -99,6 +99,7 @@ def right(line: dict) -> bool:
 
 
 def measure(file: str) -> dict[str, list[dict]]:
+    """Both runs of one file."""
     from curation.workspace import Workspace
 
     found = {}
@@ -118,6 +119,7 @@ def measure(file: str) -> dict[str, list[dict]]:
 
 
 def show(title: str, lines: list[dict], markdown: bool) -> None:
+    """Print one table."""
     good = sum(right(line) for line in lines)
     total, foreseen = sum(x["seconds"] for x in lines), sum(x["estimated"] for x in lines)
     print(f"\n{'## ' if markdown else ''}{title}\n")
@@ -138,6 +140,7 @@ def show(title: str, lines: list[dict], markdown: bool) -> None:
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="*")
     parser.add_argument("--one-run", nargs=2, metavar=("WORKSPACE", "DATASET"))

@@ -13,7 +13,7 @@ from curation.core.errors import DataError
 from curation.core.method import Method, Size
 from curation.core.runtime import Runtime
 from curation.linalg.distances import Metric, squared_norms
-from curation.linalg.knn import EXACT_UP_TO, nearest_neighbours
+from curation.linalg.knn import EXACT_UP_TO, Approximate, nearest_neighbours
 
 NO_DIRECTION = "its vector has no direction"
 
@@ -46,6 +46,9 @@ class Neighbourhood(Method):
         le=100_000_000,
         description="rows above which an approximate search with measured recall is used",
     )
+    approximate: Approximate = Field(
+        "descent", description="approximate search: descent finds nearly all, cells fewer but at once, for a first map"
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="for the approximate search and the sample that measures it")
 
     def connect(self, pool: Dataset, runtime: Runtime, *, features: Features) -> Neighbours:
@@ -71,6 +74,7 @@ class Neighbourhood(Method):
             self.k,
             metric=self.metric,
             exact_up_to=self.exact_up_to,
+            approximate=self.approximate,
             seed=self.seed,
             device=runtime.device,
             progress=lambda done, total: runtime.progress(done, total),
@@ -81,8 +85,11 @@ class Neighbourhood(Method):
         return graph if len(usable) == len(values) else graph.scatter(usable, len(pool), pool.fingerprint, NO_DIRECTION)
 
     def work(self, size: Size) -> float:
-        """Multiply-adds: n²·d, or about 60·n·log₂n·d above `exact_up_to`."""
-        pairs = float(size.rows) ** 2 if size.rows <= self.exact_up_to else 60.0 * size.rows * np.log2(size.rows + 2)
+        """Multiply-adds: n²·d; above `exact_up_to` about 60·n·log₂n·d by descent, 10·n^1.5·d by cells."""
+        pairs = float(size.rows) ** 2
+        if size.rows > self.exact_up_to:
+            descent = self.approximate == "descent"
+            pairs = 60.0 * size.rows * float(np.log2(size.rows + 2)) if descent else 10.0 * size.rows**1.5
         return 1.0 + pairs * max(size.dims, 1)
 
     def memory(self, size: Size) -> float:

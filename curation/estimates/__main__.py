@@ -1,4 +1,4 @@
-"""Entry of the calibration: `python -m curation.estimates WORKSPACE DEVICE < steps`."""
+"""Entry of the calibration: `python -m curation.estimates WORKSPACE DEVICE samples|startup < steps`."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ from curation.estimates.calibration import calibrate_here
 from curation.workspace import Workspace
 
 if __name__ == "__main__":
-    calibrate_here(Workspace.open(sys.argv[1]), json.loads(sys.stdin.read()), sys.argv[2])
+    calibrate_here(Workspace.open(sys.argv[1]), json.loads(sys.stdin.read()), sys.argv[2], sys.argv[3])

@@ -42,7 +42,11 @@ QUICK_S = 0.8
 
 
 def calibrate_steps(steps: list[PlannedStep], workspace: Workspace, runtime: Runtime) -> None:
-    """Measure steps in a process of its own; what cannot be measured in time stays unknown."""
+    """Measure steps in processes of their own; what cannot be measured in time stays unknown.
+
+    Two processes one after the other: the first fills caches (converted models, compiled loops) and measures samples,
+    the second measures what a fresh process needs to begin, now that the caches are there.
+    """
     jobs = [
         {"use": s.use, "parameters": s.method.model_dump(mode="json"), "dataset": s.dataset, "ports": s.ports}
         for s in steps
@@ -50,15 +54,18 @@ def calibrate_steps(steps: list[PlannedStep], workspace: Workspace, runtime: Run
     ]
     if not jobs:
         return
-    command = [sys.executable, "-m", "curation.estimates", str(workspace.root), runtime.device]
-    try:
-        subprocess.run(command, input=json.dumps(jobs), text=True, capture_output=True, timeout=TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
-        return  # what was measured so far is remembered
+    for what in ("samples", "startup"):
+        command = [sys.executable, "-m", "curation.estimates", str(workspace.root), runtime.device, what]
+        try:
+            subprocess.run(
+                command, input=json.dumps(jobs), text=True, capture_output=True, timeout=TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return  # what was measured so far is remembered
 
 
-def calibrate_here(workspace: Workspace, jobs: list[dict[str, Any]], device: str) -> None:
-    """Run each step on samples of growing size, and remember all times."""
+def calibrate_here(workspace: Workspace, jobs: list[dict[str, Any]], device: str, what: str) -> None:
+    """Run each step on samples of growing size, or twice on the smallest, and remember all times."""
     runtime = Runtime(device=device, cache=workspace.root / "cache")
     seen: set[str] = set()
     for job in jobs:
@@ -68,42 +75,45 @@ def calibrate_here(workspace: Workspace, jobs: list[dict[str, Any]], device: str
         seen.add(same)
         method = find(job["use"])(**job["parameters"])
         pool = workspace.dataset(job["dataset"])
-        stored = {p: workspace.load(k) for p, k in job["ports"].items() if isinstance(k, str) and workspace.has(k)}
         try:
-            _calibrate_one(workspace, method, pool, runtime, stored)
+            _calibrate_one(workspace, method, pool, runtime, job["ports"], what)
         except CurationError as error:
             sys.stderr.write(f"{job['use']}: {error}\n")
 
 
 def _calibrate_one(
-    workspace: Workspace, method: Method, pool: Dataset, runtime: Runtime, stored: dict[str, Artifact]
+    workspace: Workspace, method: Method, pool: Dataset, runtime: Runtime, ports: dict[str, Any], what: str
 ) -> None:
     sizes = sorted({min(n, len(pool)) for n in (ROWS if method.row_wise else POINTS)})
-    first = _Sample(method, pool, sizes[0], stored)
-    cold = first.seconds(runtime)  # libraries, models, compiled loops
+    cold = _Sample(method, pool, sizes[0], workspace, ports).seconds(runtime)  # libraries, models, compiled loops
     for n in sizes:
-        sample = _Sample(method, pool, n, stored)
+        sample = _Sample(method, pool, n, workspace, ports)
         seconds = sample.seconds(runtime)
         startup = max(cold - seconds, 0.0) if n == sizes[0] else None
         entry = timing_entry(method, sample.size, seconds, runtime.device, calibrated=True, startup=startup)
         workspace.record_timing(entry)
-        if seconds > QUICK_S:
+        if seconds > QUICK_S or what == "startup":
             return
 
 
 class _Sample:
     """A method on some rows, with what it reads."""
 
-    def __init__(self, method: Method, pool: Dataset, n: int, stored: dict[str, Artifact]) -> None:
+    def __init__(self, method: Method, pool: Dataset, n: int, workspace: Workspace, keys: dict[str, Any]) -> None:
         rows = _spread_by_length(pool, n)
         rng = np.random.default_rng(0)
         self.method, self.part = method, pool.take(rows)
-        self.ports = {
-            p: stored[p].take(rows, self.part.fingerprint)
-            if p in stored and stored[p].row_aligned and not isinstance(stored[p], Selection)
-            else _stand_in(port, self.part, rng)
-            for p, port in method.ports().items()
-        }
+        self.ports: dict[str, Any] = {}
+        for name, port in method.ports().items():
+            key = keys.get(name)
+            if key is None:
+                self.ports[name] = None
+                continue
+            real = workspace.load(key) if isinstance(key, str) and workspace.has(key) else None
+            if real is None or not real.row_aligned or isinstance(real, Selection):
+                self.ports[name] = _stand_in(port, self.part, rng)
+            else:
+                self.ports[name] = real.take(rows, self.part.fingerprint)
         chars = int(self.part.lengths().sum())
         dims = max((v.values.shape[1] for v in self.ports.values() if isinstance(v, Features)), default=0)
         chosen = max((len(v) for v in self.ports.values() if isinstance(v, Selection)), default=0)
@@ -137,23 +147,26 @@ def _stand_in(port: Port, pool: Dataset, rng: np.random.Generator) -> Any:
 
 def _made_up(kind: type[Artifact], pool: Dataset, rng: np.random.Generator) -> Artifact:
     n, name, none = len(pool), pool.fingerprint, Missing.none(len(pool))
-    if kind is Features:
+    groups = rng.integers(12, size=n)
+    if kind in (Features, Neighbours):
         centres = rng.normal(size=(12, DEFAULT_DIMS))
-        values = centres[rng.integers(12, size=n)] + 0.7 * rng.normal(size=(n, DEFAULT_DIMS))
+        values = centres[groups] + 0.7 * rng.normal(size=(n, DEFAULT_DIMS))
         values /= np.linalg.norm(values, axis=1, keepdims=True)
-        return Features(name, values.astype(np.float32), none)
+        features = Features(name, values.astype(np.float32), none)
+        if kind is Features:
+            return features
+        # a graph of anything but near points (a ring, random links) makes layouts start slowly
+        method = find("neighbours").model_validate({"k": min(15, max(n - 1, 1))})
+        return getattr(method, method.verb)(pool, Runtime(), features=features)
     if kind is Score:
         return Score(name, rng.normal(size=n), none, "score")
     if kind is Labels:
         return Labels(name, rng.integers(4, size=n).astype(np.int32), ("a", "b", "c", "d"), none)
     if kind is Layout:
-        return Layout(name, rng.normal(size=(n, 2)).astype(np.float32), none)
+        places = 8.0 * rng.normal(size=(12, 2))[groups] + rng.normal(size=(n, 2))
+        return Layout(name, places.astype(np.float32), none)
     if kind is Selection:
         return Selection(name, n, rng.permutation(n)[: max(1, n // 10)])
     if kind is Coverage:
         return Coverage(name, {}, np.empty(0, np.int64))
-    if kind is Neighbours:
-        k = min(15, n - 1)
-        indices = (np.arange(n)[:, None] + 1 + np.arange(k)) % n
-        return Neighbours(name, indices.astype(np.int32), np.full((n, k), 0.5, np.float32), "cosine", none)
     raise CurationError(f"no stand-in for {kind.__name__}")

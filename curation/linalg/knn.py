@@ -6,11 +6,13 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from curation.core.artifacts import NO_ROW
 from curation.core.errors import CurationError
+from curation.linalg.cells import cell_neighbours
 from curation.linalg.distances import (
     Metric,
     all_unit_rows,
@@ -30,9 +32,11 @@ SPARE = 8  # candidates beyond k: room for rounding, so that hardly any row need
 QUERY_BLOCK = 1024
 FIRST_COLUMNS = 2048
 COLUMN_BLOCK = 4096
+SCAN_BLOCK = 16_384  # where scores are scanned and not sorted: fewer turns between the threads of both kinds of work
 DESCENT_FACTOR, DESCENT_LEAST = 3, 45  # neighbours searched for each one wanted: recall rises with them
 DEVICE_BLOCK_VALUES = 1 << 28  # similarities held at once on a GPU: 1 GiB of float32
 
+Approximate = Literal["descent", "cells"]
 Progress = Callable[[int, int], None]
 
 
@@ -59,6 +63,7 @@ def nearest_neighbours(
     *,
     metric: Metric = "cosine",
     exact_up_to: int = EXACT_UP_TO,
+    approximate: Approximate = "descent",
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -66,8 +71,8 @@ def nearest_neighbours(
     """Finds the k nearest other rows of every row.
 
     Up to `exact_up_to` rows the answer is exact: equal to sorting all float64 distances by (distance, row) with the row
-    itself left out. Above, NN-descent (Dong, Charikar and Li 2011, by the package pynndescent) finds most of them, and
-    how many is measured against the exact answer on a random sample of 1,000 rows.
+    itself left out. Above, NN-descent (Dong, Charikar and Li 2011, by the package pynndescent) finds most of them, or
+    `linalg.cells` fewer in less time; how many is measured against the exact answer on a random sample of 1,000 rows.
 
     Exact costs n²·d by matrix products, in O(block·n) memory at most; the approximate way about n·log n. On 29,701 real
     rows (TF-IDF + SVD, 384 wide, k = 15) the approximate way had a recall of 0.998, on planted clusters 0.965.
@@ -77,6 +82,7 @@ def nearest_neighbours(
         k: Neighbours per row, ≥ 1.
         metric: "cosine" (1 − cos, 0 to 2) or "euclidean".
         exact_up_to: Above this number of rows the answer is approximate. It changes results, the device does not.
+        approximate: Which way, "descent" or "cells".
         seed: For the approximate way and the sample.
         device: "cpu", or a device of torch ("cuda") for the products of the exact way.
         progress: Called with (rows done, n).
@@ -92,7 +98,8 @@ def nearest_neighbours(
         indices, squared = exact_neighbours(points, np.arange(len(points)), k, device=device, progress=progress)
         recall, exact = 1.0, True
     else:
-        indices, squared = _descent(points, k, seed)
+        search = cell_neighbours if approximate == "cells" else _descent
+        indices, squared = search(points, k, seed=seed)
         size = min(RECALL_SAMPLE, len(points))
         sample = np.sort(np.random.default_rng(seed).choice(len(points), size, replace=False))
         truth, _ = exact_neighbours(points, sample, k, device=device, progress=progress)
@@ -256,8 +263,8 @@ def _blocks_of_candidates(
                 np.full((len(rows), want), -np.inf, bounds.points.dtype),
                 np.zeros((len(rows), want), np.int64),
             )
-            for left in range(0, n, COLUMN_BLOCK):
-                scores = bounds.scores(rows, slice(left, left + COLUMN_BLOCK))
+            for left in range(0, n, SCAN_BLOCK):
+                scores = bounds.scores(rows, slice(left, left + SCAN_BLOCK))
                 _forget_self(scores, rows, left)
                 keep_top(scores, left, kept, columns)
             yield rows, columns, np.full(len(rows), np.inf) if want == n - 1 else bounds.from_scores(rows, kept[:, -1])

@@ -285,7 +285,7 @@ class _Planner:
     def _selection(self, value: Any) -> tuple[str, str] | None:
         if value is None:
             return None
-        key = self._one("within", Port(Selection), value)
+        key = self._one("within", Port(Selection, optional=True), value)
         return None if key is None else (value[1:], key)
 
     def _dataset_for(self, given: dict[str, Any], references: dict[str, Any], within: tuple[str, str] | None) -> str:

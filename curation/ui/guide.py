@@ -28,7 +28,7 @@ TITLES: dict[Stage, str] = {
 }
 PREVIEW_STEPS: dict[str, dict[str, Any]] = {
     "words": {"use": "encoder/tfidf", "on": "$pool"},
-    "near": {"use": "neighbours", "features": "$words"},
+    "near": {"use": "neighbours", "features": "$words", "exact_up_to": 10_000, "approximate": "cells"},
     "preview": {"use": "layout", "neighbours": "$near", "features": "$words", "preview": True},
     "length": {"use": "scorer/length", "on": "$pool"},
 }

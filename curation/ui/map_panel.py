@@ -63,8 +63,8 @@ def _notes(dataset: Dataset, stored: Stored, drawn: int) -> None:
     notes = []
     if drawn < len(dataset) - missing:
         notes.append(
-            f"{number(drawn)} of {number(len(dataset))} points are drawn, some from every part of the map; a lasso or "
-            "box counts for all rows"
+            f"{number(drawn)} of {number(len(dataset))} points are drawn, some from every part of the map; the legend "
+            "counts these, a lasso or box counts for all rows"
         )
     for reason, count in layout.missing.counts().items():
         notes.append(f"{number(count)} rows have no place: {plain(reason)}")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from curation.core.errors import CurationError, DataError
-from curation.linalg import knn
+from curation.linalg import knn, top
 from curation.linalg.distances import unit_rows
 from curation.linalg.knn import exact_neighbours, nearest_neighbours, recall_of
 
@@ -27,13 +27,18 @@ def neighbours_naive(points, k):
     return indices, squared
 
 
-@pytest.fixture(params=["usual blocks", "tiny blocks"])
+@pytest.fixture(params=["usual blocks", "tiny blocks", "many kept"])
 def blocks(request, monkeypatch):
     if request.param == "tiny blocks":
         monkeypatch.setattr(knn, "QUERY_BLOCK", 7)
         monkeypatch.setattr(knn, "FIRST_COLUMNS", 5)
         monkeypatch.setattr(knn, "COLUMN_BLOCK", 11)
+        monkeypatch.setattr(knn, "SCAN_BLOCK", 13)
         monkeypatch.setattr(knn, "SPARE", 1)
+    if request.param == "many kept":  # the way for more neighbours than are kept by scanning
+        monkeypatch.setattr(top, "MOST_KEPT", 0)
+        monkeypatch.setattr(knn, "FIRST_COLUMNS", 20)
+        monkeypatch.setattr(knn, "COLUMN_BLOCK", 11)
 
 
 @pytest.mark.usefixtures("blocks")
