@@ -4,7 +4,8 @@
 
 For each file twice, every time in a process of its own: in a new workspace (estimates from the calibration alone), then
 with the results forgotten and the timings kept (estimates from history). `--json` prints the list that every benchmark
-prints, `--markdown` the table of docs/estimates.md.
+prints, `--markdown` the table of docs/estimates.md. `--cpu` counts processor seconds on both sides instead of wall time:
+the only fair way on a machine that others use at the same time.
 """
 
 from __future__ import annotations
@@ -50,7 +51,29 @@ SLACK_S = 0.25
 """Steps below this are too short for a share: an error below it is counted as right."""
 
 
-def one_run(root: str, name: str) -> None:
+_CPU = """
+import runpy, sys, time
+time.perf_counter = time.process_time
+runpy.run_module("curation.estimates", run_name="__main__")
+"""
+
+
+def count_processor_seconds() -> None:
+    """From now on the engine and its calibration measure processor time."""
+    import time
+
+    from curation.estimates import calibration
+
+    time.perf_counter = time.process_time
+    start = subprocess.run
+
+    def instead(command: list[str], **more: object) -> subprocess.CompletedProcess:
+        return start([sys.executable, "-c", _CPU, *command[3:]], **more)
+
+    calibration.subprocess = argparse.Namespace(run=instead, TimeoutExpired=subprocess.TimeoutExpired)
+
+
+def one_run(root: str, name: str, cpu: bool) -> None:
     """Estimate, run, and print what was foreseen and what came, as JSON."""
     from curation.core.runtime import Runtime
     from curation.engine import run
@@ -58,6 +81,8 @@ def one_run(root: str, name: str) -> None:
     from curation.recipe import Recipe, plan
     from curation.workspace import Workspace, folder_bytes
 
+    if cpu:
+        count_processor_seconds()
     workspace = Workspace.open(root)
     runtime = Runtime(workers=2)
     made = plan(Recipe.read(STEPS), workspace, {"pool": name}, runtime)
@@ -98,7 +123,7 @@ def right(line: dict) -> bool:
     return abs(line["estimated"] - line["seconds"]) <= max(0.25 * line["seconds"], SLACK_S)
 
 
-def measure(file: str) -> dict[str, list[dict]]:
+def measure(file: str, cpu: bool) -> dict[str, list[dict]]:
     """Both runs of one file."""
     from curation.workspace import Workspace
 
@@ -107,7 +132,7 @@ def measure(file: str) -> dict[str, list[dict]]:
         workspace = Workspace.open(Path(folder) / "ws")
         name = workspace.add(file).dataset.fingerprint
         for basis in ("calibration", "history"):
-            command = [sys.executable, __file__, "--one-run", str(workspace.root), name]
+            command = [sys.executable, __file__, "--one-run", str(workspace.root), name, *(["--cpu"] if cpu else [])]
             done = subprocess.run(command, text=True, capture_output=True, check=False)
             if done.returncode:
                 raise SystemExit(done.stderr)
@@ -146,13 +171,14 @@ def main() -> None:
     parser.add_argument("--one-run", nargs=2, metavar=("WORKSPACE", "DATASET"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--markdown", action="store_true")
+    parser.add_argument("--cpu", action="store_true")
     args = parser.parse_args()
     if args.one_run:
-        one_run(*args.one_run)
+        one_run(*args.one_run, args.cpu)
         return
     plain = []
     for file in args.files:
-        for basis, lines in measure(file).items():
+        for basis, lines in measure(file, args.cpu).items():
             if not args.json:
                 show(f"{Path(file).name}, estimates from {basis}", lines, args.markdown)
             for x in lines:

@@ -37,14 +37,14 @@ def theirs(vectors: np.ndarray) -> np.ndarray:
 
 
 def preview(rows: list[str]) -> np.ndarray:
-    """Texts to a first map: TF-IDF, SVD, graph, few epochs."""
+    """Texts to a first map, with the steps and parameters of the app: TF-IDF, SVD, graph by cells, few epochs."""
     from curation.encoders.tfidf import tfidf_features
     from curation.layout import default_epochs, umap_layout
     from curation.linalg.knn import nearest_neighbours
 
     values, missing = tfidf_features([text[:4000] for text in rows])
     values = values[~missing.mask]
-    graph = nearest_neighbours(values, NEIGHBOURS)
+    graph = nearest_neighbours(values, NEIGHBOURS, exact_up_to=10_000, approximate="cells")
     epochs = default_epochs(len(values), preview=True)
     return umap_layout(graph.indices, graph.distances, features=values, epochs=epochs)
 

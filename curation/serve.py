@@ -19,6 +19,7 @@ SAFETY: dict[str, str | tuple[str, ...]] = {
     "server.enableStaticServing": "false",
     "server.fileWatcherType": "none",
     "server.maxUploadSize": "1024",
+    "server.showEmailPrompt": "false",  # a first start must not wait for an answer on the terminal
     "browser.gatherUsageStats": "false",
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "type",

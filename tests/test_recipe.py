@@ -160,3 +160,72 @@ def test_merge_shares_equal_steps_and_renames_others():
     assert merge(steps, more) == {"embed": "embed-2", "pick": "pick"}
     assert steps["pick"]["features"] == "$embed-2"
     assert merge(steps, {"again": {"use": "encoder/sentence", "on": "$pool"}}) == {"again": "embed"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("pick.budget=5%", "5%"),
+        ("pick.budget=200k tokens", "200k tokens"),
+        ("pick.budget=7", 7),
+        ("pick.budget=", None),
+        ("pick.on=$pool", "$pool"),
+        ("pick.x=true", True),
+        ("pick.x=no", "no"),
+        ("pick.x=2024-01-01", "2024-01-01"),
+        ("pick.x=[1, a]", [1, "a"]),
+        ("pick.x=a=b", "a=b"),
+        ("pick.x='@'", "@"),
+        ("a.b.c=1", 1),
+    ],
+)
+def test_settings_have_the_type_that_yaml_gives_them(setting, value):
+    recipe = Recipe.read({"steps": {"pick": {"use": "x"}, "a.b": {"use": "x"}}, "result": "$pick"})
+    place = setting.partition("=")[0].rpartition(".")
+    assert recipe.with_settings([setting]).steps[place[0]][place[2]] == value
+
+
+@pytest.mark.parametrize(
+    "setting", ["pick.x=[1", "pick.x=@", "pick.x='", "pick.x={a", "pick", "pick=1", ".x=1", "no.x=1"]
+)
+def test_broken_settings_are_told_not_thrown(setting):
+    recipe = Recipe.read({"steps": {"pick": {"use": "x"}}, "result": "$pick"})
+    with pytest.raises(RecipeError):
+        recipe.with_settings([setting])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"\x00\x01", b"&a [*a, *a]", b"", b"- 1", b"a: {b: [}"])
+def test_files_that_are_no_recipe(tmp_path, content):
+    path = tmp_path / "r.yaml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError):
+        Recipe.read(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody/r.yaml", "a\0b", "/", ""])
+def test_names_that_are_no_recipe(name):
+    with pytest.raises(CurationError):
+        Recipe.read(name)
+
+
+def test_a_step_written_twice_is_an_error():
+    text = TEXT.replace("  top:", "  length: {use: scorer/mtld, on: $pool}\n  top:")
+    with pytest.raises(RecipeError, match="'length' stands here twice"):
+        Recipe.read(text)
+
+
+def test_upto_keeps_what_a_step_needs():
+    recipe = Recipe.read(TEXT)
+    assert list(recipe.upto("length").steps) == ["length"]
+    assert recipe.upto("length").result == "$length"
+    part = Recipe.read("first-look").upto("pick").steps
+    assert {"embed", "unique", "answered", "pick"} <= set(part)
+    assert not {"export", "coverage", "map"} & set(part)
+
+
+@pytest.mark.parametrize("given", ["", ".", "..", "../d", "~nobody", "a\0b", "x" * 5000])
+def test_strange_dataset_bindings(workspace, given, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    with pytest.raises(CurationError):
+        plan(Recipe.read(TEXT), workspace, {"pool": given})

@@ -1,14 +1,16 @@
-"""The folder: publishing, names, row stores, prune."""
+"""The folder: publishing, names, row stores, prune; damaged files, strange names, many results."""
 
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from curation.core.artifacts import Missing, Score, Selection
+from curation.core.artifacts import Coverage, Missing, Score, Selection
 from curation.core.dataset import Row
 from curation.core.errors import CurationError
 from curation.workspace import MERGE_SEGMENTS, Workspace, default_name
@@ -147,3 +149,186 @@ def test_unknown_dataset_names_the_known_ones(workspace):
 )
 def test_default_name(path, name):
     assert default_name(path) == name
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "dots.and spaces", "日本語", "x" * 300, "a\nb", "0" * 32])
+def test_names_may_be_anything_and_never_reach_the_disk_as_paths(workspace, name):
+    added = workspace.add_rows(rows(["a"]), name)
+    shown = " ".join(name.split())
+    assert workspace.dataset(shown).fingerprint == added.dataset.fingerprint
+    assert [d.name for d in workspace.datasets()] == [shown]
+    assert [f.name for f in (workspace.root / "datasets").iterdir()] == [added.dataset.fingerprint]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "../datasets", "x" * 5000, "a\0b", "~nobody", "names.json"])
+def test_strange_names_are_just_unknown(workspace, name):
+    workspace.add_rows(rows(["a"]), "mine")
+    with pytest.raises(CurationError, match="no dataset"):
+        workspace.dataset(name)
+    assert not workspace.has(name)
+    with pytest.raises(CurationError, match="no result"):
+        workspace.load(name)
+
+
+def test_two_names_of_the_same_rows_are_both_kept_as_given(workspace):
+    workspace.add_rows(rows(["a"]), "one")
+    assert workspace.add_rows(rows(["a"]), "two").dataset.name == "two"
+    assert workspace.add_rows(rows(["a"]), "one").dataset.name == "one"
+
+
+def test_stray_and_damaged_files_do_not_break_the_lists(workspace):
+    workspace.add_rows(rows(["a"]), "mine")
+    workspace.publish("1" * 32, score([1.0]), {"use": "scorer/x"})
+    for area in ("datasets", "results", "orders", "rows", "jobs"):
+        (workspace.root / area / ".DS_Store").write_text("x")
+        (workspace.root / area / "empty").mkdir()
+    (workspace.root / "results" / ("2" * 32)).mkdir()
+    (workspace.root / "results" / ("2" * 32) / "manifest.json").write_text('{"kind": "sco')
+    (workspace.root / "jobs" / "j").mkdir()
+    (workspace.root / "jobs" / "j" / "status.json").write_text("")
+    assert [d.name for d in workspace.datasets()] == ["mine"]
+    assert [r.key for r in workspace.results()] == ["1" * 32]
+    assert workspace.usage()["results"] > 0
+    workspace.prune()
+    assert [d.name for d in workspace.datasets()] == ["mine"]
+
+
+def test_a_damaged_result_is_replaced(workspace):
+    folder = workspace.root / "results" / ("k" * 32)
+    folder.mkdir()
+    (folder / "values.npy").write_bytes(b"half")
+    assert not workspace.has("k" * 32)
+    workspace.publish("k" * 32, score([4.0]), {})
+    assert workspace.load("k" * 32).values[0] == 4.0
+
+
+def test_everything_written_is_valid_json_and_floats_come_back(workspace):
+    made = Coverage("d", {"radius": float("nan"), "top": float("inf")}, np.array([1]), info={"low": -float("inf")})
+    workspace.publish("c" * 32, made, {"seconds": float("nan"), "parameters": {"x": np.float32("inf"), "s": "\ud800"}})
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    for file in (workspace.root / "results" / ("c" * 32)).glob("*.json"):
+        json.loads(file.read_text(encoding="utf-8"), parse_constant=refuse)
+    back = workspace.load("c" * 32)
+    assert np.isnan(back.table["radius"])
+    assert (back.table["top"], back.info["low"]) == (float("inf"), -float("inf"))
+
+
+def test_timings_survive_a_cut_line_and_garbage(workspace):
+    workspace.record_timing({"use": "a", "seconds": float("nan")})
+    with (workspace.root / "timings.jsonl").open("ab") as file:
+        file.write(b'{"use": "b", "seco')
+    workspace.record_timing({"use": "c"})
+    with (workspace.root / "timings.jsonl").open("ab") as file:
+        file.write(b"\0\0\0\n[1]\n7\n\xff\xfe\n")
+    workspace.record_timing({"use": "d"})
+    assert [t["use"] for t in workspace.timings()] == ["a", "c", "d"]
+
+
+def status(workspace: Workspace, name: str, **facts: object) -> None:
+    folder = workspace.root / "jobs" / name
+    folder.mkdir(exist_ok=True)
+    (folder / "status.json").write_text(json.dumps({"id": name, "title": name, "steps": [], **facts}))
+
+
+def me() -> dict[str, float]:
+    import psutil
+
+    return {"pid": os.getpid(), "pid_created": psutil.Process().create_time()}
+
+
+def test_prune_while_a_job_runs_touches_nothing_that_it_may_need(workspace):
+    workspace.publish("1" * 32, score([1.0]), {})
+    workspace.row_store("r" * 32).append(np.array([b"x" * 16]), score([1.0]))
+    status(workspace, "running", state="running", **me())
+    workspace.prune()
+    assert workspace.has("1" * 32)
+    assert (workspace.root / "rows" / ("r" * 32)).exists()
+    status(workspace, "running", state="running", pid=os.getpid(), pid_created=1.0)  # another process had this number
+    workspace.prune()
+    assert not workspace.has("1" * 32)
+    assert not (workspace.root / "rows" / ("r" * 32)).exists()
+
+
+def test_prune_keeps_what_a_killed_job_would_need_again(workspace):
+    workspace.row_store("r" * 32).append(np.array([b"x" * 16]), score([1.0]))
+    workspace.row_store("s" * 32).append(np.array([b"x" * 16]), score([1.0]))
+    status(workspace, "lost", state="running", pid=2**22 + 1, pid_created=1.0, keys=["r" * 32])
+    workspace.prune()
+    assert [f.name for f in (workspace.root / "rows").iterdir()] == ["r" * 32]
+
+
+def test_prune_clears_scratch_of_dead_processes_only(workspace):
+    import psutil
+
+    tmp = workspace.root / "tmp"
+    mine, dead, reused = tmp / f"{os.getpid()}-a", tmp / "999999999-b", tmp / f"{os.getpid()}-c"
+    for folder in (mine, dead, reused):
+        folder.mkdir()
+    before = psutil.Process().create_time() - 3600
+    os.utime(reused, (before, before))  # made an hour before this process began
+    workspace.prune()
+    assert mine.exists()
+    assert not dead.exists()
+    assert not reused.exists()
+
+
+def test_a_dataset_in_use_is_not_removed(workspace):
+    fingerprint = workspace.add_rows(rows(["a"]), "mine").dataset.fingerprint
+    status(workspace, "busy", state="running", datasets=[fingerprint], **me())
+    with pytest.raises(CurationError, match="the job busy works on 'mine'"):
+        workspace.remove_dataset("mine")
+    status(workspace, "busy", state="done", datasets=[fingerprint], **me())
+    workspace.remove_dataset("mine")
+    assert workspace.datasets() == []
+
+
+def test_a_thousand_results_are_listed_at_once(workspace):
+    workspace.publish("0" * 32, score([1.0]), {"recipe": "x" * 2000})
+    text = (workspace.root / "results" / ("0" * 32) / "manifest.json").read_text()
+    for i in range(1, 1000):
+        folder = workspace.root / "results" / f"{i:032d}"
+        folder.mkdir()
+        (folder / "manifest.json").write_text(text)
+    assert len(workspace.results()) == 1000
+    start = time.process_time()
+    assert len(workspace.results("d")) == 1000
+    assert time.process_time() - start < 0.1  # manifests are read once
+
+
+def test_a_half_made_workspace_is_finished(tmp_path):
+    ws = Workspace.open(tmp_path / "with spaces")
+    (ws.root / "workspace.json").unlink()
+    (ws.root / "tmp").rmdir()
+    assert Workspace.open(ws.root).datasets() == []
+    (ws.root / "workspace.json").write_text("")
+    with pytest.raises(CurationError, match="damaged"):
+        Workspace.open(ws.root)
+
+
+def test_parts_of_parts_read_the_right_rows(workspace):
+    whole = workspace.add_rows(rows([f"t{i}" for i in range(9000)]), "d").dataset
+    picked = np.array([8999, 5, 4096, 4095, 5])
+    part = whole.take(picked).take(np.array([4, 0, 2]))
+    assert part.texts("prompt") == ["t5", "t8999", "t4096"]
+    assert [m["content"] for m in part.messages(1)] == ["t8999", "a"]
+    assert [r["q"] for r in part.records()] == ["t5", "t8999", "t4096"]
+    assert part.row_ids() == [whole.row_id(5), whole.row_id(8999), whole.row_id(4096)]
+    assert part.lengths().tolist() == [3, 6, 6]
+    assert part.table.num_rows == 3
+    with pytest.raises(IndexError):
+        whole.take(np.array([9000]))
+
+
+def test_row_store_with_columns_that_come_and_go(workspace):
+    store = workspace.row_store("r" * 32)
+    ids = np.array([b"a" * 16, b"b" * 16])
+    plain = Score("d", np.array([1.0]), Missing.none(1), "x")
+    store.append(ids[:1], plain)
+    store.append(ids[1:], score([2.0]))
+    made = store.gather(ids, "e")
+    assert made.dataset == "e"
+    assert made.columns["twice"].tolist()[1] == 4.0
+    assert np.isnan(made.columns["twice"][0])

@@ -118,6 +118,7 @@ def _show_preview(seen: Preview, as_json: bool) -> None:
 
 def methods_command(
     family: Annotated[str | None, typer.Argument(help="selector, scorer, encoder, labeller, exporter, ...")] = None,
+    workspace: WorkspaceOption = None,  # the same for every command, so that a script can always pass it
     as_json: JsonOption = False,
 ) -> None:
     """List methods and presets: family, name, class, source."""

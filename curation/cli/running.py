@@ -23,6 +23,7 @@ from curation.cli.work import bindings_of, facts_of, result_of, run_recipe, say_
 from curation.complete import with_coverage
 from curation.core.artifacts import Coverage, Export, Score
 from curation.core.errors import CurationError
+from curation.core.method import find
 from curation.recipe import Recipe
 from curation.workspace import Workspace
 
@@ -133,10 +134,12 @@ def score(
 
     ws = Workspace.open(workspace)
     recipe = single(name, "scorer", settings, {})
+    made_of = find(recipe.steps[recipe.result.removeprefix("$")]["use"]).returns
+    if made_of is not Score:
+        raise CurationError(f"{name} makes {made_of.kind}, not a score", "see: curate methods scorer")
     job, outcome = run_recipe(ws, recipe, bindings_of(recipe, dataset, None), as_json=as_json, device=device)
     made = outcome.artifact(outcome.plan.result)
-    if not isinstance(made, Score):
-        raise CurationError(f"{name} makes {made.kind}, not a score", "see: curate methods scorer")
+    assert isinstance(made, Score)
     present = np.asarray(made.values)[np.isfinite(made.values)]
     shares = (0, 5, 25, 50, 75, 95, 100)
     quantiles = {str(q): float(np.percentile(present, q)) for q in shares} if len(present) else {}

@@ -107,7 +107,7 @@ def result_of(workspace: Workspace, name: str | None) -> tuple[str, str]:
         name = picked[0].id
     if workspace.has(name):
         return name, str(workspace.manifest(name)["recipe"])
-    job_id, _, step = name.partition(".")
+    job_id, _, step = name.partition(".") if name[:1].isdigit() else (name, "", "")
     status = jobs.status(workspace, job_id)
     keys = {s["name"]: s["key"] for s in status.steps}
     key = keys.get(step or status.result_step)

@@ -70,7 +70,7 @@ def machine_problem(error: OSError | MemoryError) -> CurationError | None:
     if error.errno == errno.EFBIG:
         return CurationError(f"the file is larger than the system allows{place}", "see: ulimit -f")
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return CurationError(f"no permission to write or read{place}", "choose a folder of your own with --workspace")
+        return CurationError(f"no permission to write or read{place}", "choose another place, or ask whoever owns it")
     if error.errno == errno.EMFILE:
         return CurationError("too many files are open", "see: ulimit -n")
     return None

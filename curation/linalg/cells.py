@@ -1,7 +1,7 @@
 """Approximate neighbours by cells: each row looks only into the cells nearest to its own.
 
-Faster than NN-descent where few dimensions tell rows apart and nothing is compiled yet, as for a first map; less complete
-in many dimensions. An inverted file in the words of Jégou, Douze and Schmid 2011, with whole vectors in the lists.
+Faster than NN-descent where few dimensions tell rows apart and nothing is compiled yet, as for a first map; less
+complete in many dimensions. An inverted file in the words of Jégou, Douze and Schmid 2011, whole vectors in its lists.
 """
 
 from __future__ import annotations

@@ -227,5 +227,5 @@ def first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     place = ".".join(str(p) for p in problem["loc"])
     given = problem.get("input")
-    text = f"'{place}': {problem['msg'].removeprefix('Value error, ')}"
+    text = (f"'{place}': " if place else "") + f"{problem['msg'].removeprefix('Value error, ')}"
     return text if isinstance(given, dict | list) or given is None else f"{text}, got {given!r}"

@@ -1,0 +1,1 @@
+"""Selectors: rows in pick order, and why the others are out."""

@@ -66,7 +66,7 @@ def rows_view(dataset: Dataset) -> None:
     key = rows_key(dataset, text.strip(), source, order, descending)
     chosen = row_table(dataset, rows, key=key, columns=columns)
     if chosen is None:
-        st.caption(":material/touch_app: Click at the left of a row to read all of it.")
+        st.caption(":material/touch_app: Click a row to read all of it.")
         return
     facts = {name: cast(Score, session.artifact(k)).values[chosen] for name, k in scores.items()}
     row_card(dataset, chosen, facts=facts, key="data.row")

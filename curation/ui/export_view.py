@@ -16,6 +16,7 @@ from curation.exporters import EXPORTERS, FORMATS, CheckReport, Look, look
 from curation.exporters._export import slug
 from curation.ui.choices import selection_choice
 from curation.ui.components import error_box, errors_shown
+from curation.ui.export_job import download, follow_export, is_large, start_export, written_by
 from curation.ui.export_write import LANGUAGES, TRAINERS, Order, archive, configs_of, file_name, folder_of, write
 from curation.ui.forms import method_form
 from curation.ui.guide import default_format
@@ -150,6 +151,7 @@ def show_check(dataset: Dataset, report: CheckReport) -> None:
 
 def write_panel(workspace: Workspace, dataset: Dataset, order: Order) -> None:
     """Folder and name, the two ways to get the files, and what was written."""
+    rows = len(dataset) if order.selection is None else len(order.selection)
     with st.container(border=True, key="export.write"):
         st.markdown("#### :primary[:material/save:] Write the files")
         left, right = st.columns(2, vertical_alignment="bottom")
@@ -165,31 +167,58 @@ def write_panel(workspace: Workspace, dataset: Dataset, order: Order) -> None:
             clicked = st.button(
                 "Write", type="primary", icon=":material/save:", key="export.run", shortcut="Ctrl+Enter"
             )
-            st.download_button(
-                "Download as .zip", lambda: archive(workspace, dataset, order), f"{Path(name).stem}.zip",
-                "application/zip", icon=":material/download:", on_click="ignore", key="export.download",
-            )  # fmt: skip
+            if not is_large(rows):
+                st.download_button(
+                    "Download as .zip", lambda: archive(workspace, dataset, order), f"{Path(name).stem}.zip",
+                    "application/zip", icon=":material/download:", on_click="ignore", key="export.download",
+                )  # fmt: skip
             replace = st.checkbox("Replace what is there", key="export.replace")
+        if is_large(rows):
+            st.caption(
+                f":material/info: {number(rows)} rows are written by a job: this page can be closed. The download "
+                "comes when they are written."
+            )
         place = f"export.written.{dataset.fingerprint}"
         if clicked:
-            with errors_shown(stop=True), st.spinner("Writing …"):
-                if not name.strip() or Path(name).name != name.strip():
-                    raise CurationError(f"'{name}' is not a file name", "type a name without folders")
-                target = folder_of(folder) / name.strip()
-                if target.exists() and not replace:
-                    raise CurationError(f"{target} exists", "choose another name, or tick 'Replace what is there'")
-                made = write(workspace, dataset, order, target, overwrite=replace)
+            with errors_shown(stop=True):
+                target = _target(folder, name, replace=replace)
+                if is_large(rows):
+                    start_export(workspace, dataset, order, target, overwrite=replace)
+                    st.session_state.pop(place, None)
+                    st.rerun()
+                with st.spinner("Writing …"):
+                    made = write(workspace, dataset, order, target, overwrite=replace)
             st.session_state[place] = (made, order.trainer)
+        job = follow_export(workspace, dataset)
         if place in st.session_state:
-            show_written(*st.session_state[place])
+            show_written(workspace, *st.session_state[place])
+        elif job is not None:
+            with errors_shown():
+                show_written(workspace, *written_by(workspace, job))
 
 
-def show_written(made: Export, trainer: str) -> None:
+def _target(folder: str, name: str, *, replace: bool) -> Path:
+    """The output that the user typed.
+
+    Raises:
+        CurationError: if it is no name, or there already.
+    """
+    if not name.strip() or Path(name).name != name.strip():
+        raise CurationError(f"'{name}' is not a file name", "type a name without folders")
+    target = folder_of(folder) / name.strip()
+    if target.exists() and not replace:
+        raise CurationError(f"{target} exists", "choose another name, or tick 'Replace what is there'")
+    return target
+
+
+def show_written(workspace: Workspace, made: Export, trainer: str) -> None:
     """Where the files are, how to train on them, and the configs that were written."""
     st.success(f"**{number(made.rows)} rows written.**", icon=":material/check_circle:")
     st.code(made.path, language=None)
     if made.info.get("check"):
         st.markdown(f":material/fact_check: {plain(str(made.info['check']))}.")
+    if is_large(made.rows):
+        download(workspace, made, key="export.archive")
     if made.info.get("command"):
         st.markdown("**Train on it**")
         st.code(str(made.info["command"]), language="bash", wrap_lines=True)

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from curation.api import beside
 from curation.core.artifacts import Export, Labels, Score, Selection
@@ -102,15 +102,24 @@ def files_of(target: Path) -> list[Path]:
     return [f for part in parts for f in ([part] if part.is_file() else sorted(part.rglob("*"))) if f.is_file()]
 
 
+def pack(target: Path, out: IO[bytes]) -> None:
+    """Write all files of an export as one zip archive."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in files_of(target):
+            packed.write(file, file.relative_to(target.parent))
+
+
+def zipped(target: Path) -> bytes:
+    """All files of an export as one zip archive."""
+    out = io.BytesIO()
+    pack(target, out)
+    return out.getvalue()
+
+
 def archive(workspace: Workspace, dataset: Dataset, order: Order) -> bytes:
     """An export as one zip archive, made in a scratch folder."""
     with tempfile.TemporaryDirectory(dir=workspace.root / "tmp") as folder:
-        made = Path(write(workspace, dataset, order, Path(folder) / file_name(dataset, order)).path)
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
-            for file in files_of(made):
-                packed.write(file, file.relative_to(made.parent))
-        return out.getvalue()
+        return zipped(Path(write(workspace, dataset, order, Path(folder) / file_name(dataset, order)).path))
 
 
 def configs_of(made: Export, trainer: str) -> dict[str, str]:

@@ -251,12 +251,18 @@ def features_of(stored: Stored, fingerprint: str) -> tuple[str, Features] | None
     return None if newest is None else (newest.key, cast(Features, newest.artifact))
 
 
-def coverage_of(fingerprint: str, selection: str) -> Coverage | None:
-    """The newest coverage measured for a selection, None when there is none."""
+def coverage_key(fingerprint: str, selection: str) -> str | None:
+    """Key of the newest coverage measured for a selection, None when there is none."""
     for info in _listed(fingerprint, "coverage"):
         if info.manifest.get("ports", {}).get("selection") == selection:
-            return cast(Coverage, session.artifact(info.key))
+            return info.key
     return None
+
+
+def coverage_of(fingerprint: str, selection: str) -> Coverage | None:
+    """The newest coverage measured for a selection, None when there is none."""
+    key = coverage_key(fingerprint, selection)
+    return None if key is None else cast(Coverage, session.artifact(key))
 
 
 def full_order(stored: Stored) -> Selection:

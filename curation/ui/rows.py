@@ -123,7 +123,7 @@ def row_table(
         key: Prefix of keys.
         columns: More columns by title, aligned with the dataset's rows (not with `rows`).
         per_page: Rows on a page.
-        select: Let the user click one.
+        select: Let the user click one, anywhere in it.
 
     Returns:
         The row that is clicked, or None.
@@ -155,10 +155,10 @@ def row_table(
             # a click belongs to the page it was made on
             key=f"{key}.table.{part.start}",
             on_select="rerun" if select else "ignore",
-            selection_mode="single-row",
+            selection_mode="single-cell",  # a click anywhere in a row, not only on a box at its left
             alt="Rows of the dataset",
         )
     if not select:
         return None
-    chosen = st.session_state[f"{key}.table.{part.start}"]["selection"]["rows"] if state else []
-    return int(shown[chosen[0]]) if chosen and chosen[0] < len(shown) else None
+    cells = st.session_state[f"{key}.table.{part.start}"]["selection"]["cells"] if state else []
+    return int(shown[cells[0][0]]) if cells and cells[0][0] < len(shown) else None

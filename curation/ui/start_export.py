@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
-import zipfile
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,9 +9,15 @@ import streamlit as st
 
 from curation.core.artifacts import Export, Selection
 from curation.core.dataset import Dataset
-from curation.ui import guide
+from curation.exporters._export import slug
+from curation.jobs import Status
+from curation.ui import guide, pool
 from curation.ui.components import errors_shown, next_step
+from curation.ui.export_job import EXPORT, download, is_large, start_export, target_of, written_by
+from curation.ui.export_write import Order, write
 from curation.ui.guide import Progress
+from curation.ui.job_card import watch_job
+from curation.ui.run_panel import newest_job
 from curation.ui.start_view import stage_head
 from curation.ui.text import number, plain
 from curation.workspace import Workspace
@@ -34,6 +37,9 @@ def export_card(workspace: Workspace, dataset: Dataset, step: int, pick: Progres
     """
     with st.container(border=True, key="stage.export"):
         written = cast(Export | None, st.session_state.get(_place(dataset, pick)))
+        running = None
+        if pick.done and written is None:
+            running, written = _job(workspace, dataset, pick)
         stage_head(step, ":material/ios_share:", "Export", done=written is not None, active=pick.done)
         if not pick.done:
             return
@@ -60,80 +66,72 @@ def export_card(workspace: Workspace, dataset: Dataset, step: int, pick: Progres
                 help="Its acceptance rules are applied and its config is written",
             )
             clicked = st.button("Export", type="primary", icon=":material/ios_share:", key="start.export")
+        if running is not None:
+            watch_job(workspace, running.id, key="start.export.job")
         if clicked:
             with errors_shown():
-                with st.spinner("Writing and checking every row …"):
-                    st.session_state[_place(dataset, pick)] = write(workspace, dataset, pick, form, trainer)
+                order, target = order_of(workspace, dataset, pick, form, trainer)
+                st.session_state.pop(_place(dataset, pick), None)
+                if is_large(len(order.stored.selection) if order.stored else len(dataset)):
+                    start_export(workspace, dataset, order, target, overwrite=True)
+                else:
+                    with st.spinner("Writing and checking every row …"):
+                        st.session_state[_place(dataset, pick)] = write(
+                            workspace, dataset, order, target, overwrite=True
+                        )
                 st.rerun()
         if written is not None:
-            show_export(written)
+            show_export(workspace, written)
 
 
 def _place(dataset: Dataset, pick: Progress) -> str:
     return f"start.written.{dataset.fingerprint}.{pick.keys.get('pick')}"
 
 
-def write(workspace: Workspace, dataset: Dataset, pick: Progress, form: str, trainer: str) -> Export:
-    """Write the selection of the guided path into the workspace's folder of exports.
+def _folder(workspace: Workspace, dataset: Dataset, pick: Progress) -> str:
+    """Where this page writes this selection: the beginning of the folder's name, the format follows."""
+    name = slug(dataset.name)
+    rows = len(cast(Selection, workspace.load(pick.keys["pick"])))
+    return str(workspace.root / "exports" / f"{name}-{rows}-")
 
-    Raises:
-        CurationError: as the exporter says.
-    """
-    from curation.api import beside
-    from curation.exporters import export_rows
 
-    key = pick.keys["pick"]
-    scores, labels = beside(workspace, key)
-    name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "dataset"
-    folder = workspace.root / "exports" / f"{name}-{len(cast(Selection, workspace.load(key)))}-{form}"
+def _job(workspace: Workspace, dataset: Dataset, pick: Progress) -> tuple[Status | None, Export | None]:
+    """The job that writes this selection while it is not done, and what it wrote when it is."""
+    status = newest_job(workspace, dataset, EXPORT)
+    if status is None or not str(target_of(workspace, status)).startswith(_folder(workspace, dataset, pick)):
+        return None, None
+    if status.state != "done":
+        return status, None
+    with errors_shown():
+        return None, written_by(workspace, status)[0]
+    return None, None
+
+
+def order_of(workspace: Workspace, dataset: Dataset, pick: Progress, form: str, trainer: str) -> tuple[Order, Path]:
+    """What this page exports, and where to: the workspace's folder of exports."""
+    stored = next(s for s in pool.selections(dataset.fingerprint) if s.key == pick.keys["pick"])
+    folder = Path(f"{_folder(workspace, dataset, pick)}{form}")
     folder.mkdir(parents=True, exist_ok=True)
-    file = name if form == "original" else f"{name}.json"
-    return export_rows(
-        dataset,
-        cast(Selection, workspace.load(key)),
-        format=form,
-        output=folder / file,
-        recipe=workspace.manifest(key)["recipe"],
-        trainer="none" if form == "original" else trainer,
-        overwrite=True,
-        scores=scores,
-        labels=labels,
+    name = slug(dataset.name)
+    return Order(stored, form, "none" if form == "original" else trainer), folder / (
+        name if form == "original" else f"{name}.json"
     )
 
 
-def show_export(written: Export) -> None:
+def show_export(workspace: Workspace, written: Export) -> None:
     """Where the files are, what the trainer will do with them, and what to type."""
     st.success(f"**{number(written.rows)} rows written**", icon=":material/check_circle:")
     st.code(written.path, language=None)
     info: dict[str, Any] = written.info
     if info.get("check"):
-        trainer = info["trainer"]
-        kept_all = trainer["used"] == trainer["total"]
+        trainer = info.get("trainer")
+        kept_all = trainer is not None and trainer["used"] == trainer["total"]
         show = st.info if kept_all else st.warning
-        show(f"{plain(trainer['version'])}: {plain(info['check'])}.", icon=":material/fact_check:")
+        whose = f"{plain(trainer['version'])}: " if trainer else ""
+        show(f"{whose}{plain(info['check'])}.", icon=":material/fact_check:")
     if info.get("command"):
         st.markdown("**Train on it**")
         st.code(info["command"], language="bash")
     with st.container(horizontal=True):
-        st.download_button(
-            "Download all files",
-            lambda: zipped(written),
-            file_name=f"{Path(written.path).stem}.zip",
-            mime="application/zip",
-            icon=":material/download:",
-            on_click="ignore",
-            key="start.download",
-        )
+        download(workspace, written, key="start.download")
         next_step("More formats and the preview", "pages/export.py", primary=False)
-
-
-def zipped(written: Export) -> bytes:
-    """All files of an export in one zip archive."""
-    target = Path(written.path)
-    parts = [target, target.with_name(f"{target.name}.d")]
-    files = [f for part in parts for f in ([part] if part.is_file() else sorted(part.rglob("*"))) if f.is_file()]
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files:
-            archive.write(file, file.relative_to(target.parent))
-    return out.getvalue()

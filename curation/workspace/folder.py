@@ -139,7 +139,7 @@ class Workspace:
         from curation.readers import Rejected, read
 
         sources = [paths] if isinstance(paths, str | Path) else list(paths)
-        if not sources:
+        if not sources or not all(str(source).strip() for source in sources):
             raise CurationError("no file was named", "curate add FILE …")
         name = name or default_name(sources[0])
         rejected = 0

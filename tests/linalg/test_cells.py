@@ -48,9 +48,10 @@ def test_one_seed_one_result():
 
 
 def test_the_graph_says_how_complete_it_is():
-    found = nearest_neighbours(blobs(), 10, metric="euclidean", exact_up_to=100, approximate="cells")
+    points = np.random.default_rng(0).normal(size=(2000, 10)).astype(np.float32)
+    found = nearest_neighbours(points, 10, metric="euclidean", exact_up_to=100, approximate="cells")
     assert not found.exact
-    assert 0.8 < found.recall < 1
+    assert 0.5 < found.recall < 1
     assert found.indices.dtype == np.int32
 
 

@@ -38,7 +38,7 @@ def test_a_clicked_row_is_shown_in_full_with_its_scores(open_page, filled_worksp
     at = open_page("data", filled_workspace)
     dataset = Workspace.open(filled_workspace).dataset("few")
     key = rows_key(dataset, "", None, FILE_ORDER, True)
-    at.session_state[f"{key}.table.0"] = {"selection": {"rows": [3], "columns": [], "cells": []}}
+    at.session_state[f"{key}.table.0"] = {"selection": {"rows": [], "columns": [], "cells": [(3, "prompt")]}}
     at.run()
     assert not at.exception
     assert any("evil.test" in t.value for t in at.text)

@@ -1,9 +1,19 @@
 """The Export page: preview, trainer check, writing."""
 
+import hashlib
 import json
+import shutil
+import subprocess
+import sys
+import zipfile
 
+import pyarrow.parquet as pq
 import pytest
 
+from curation import jobs
+from curation.jobs import running
+from curation.ui.export_job import read_back
+from curation.ui.export_write import Order, write
 from curation.workspace import Workspace
 
 
@@ -86,3 +96,42 @@ def test_a_name_is_no_way_out_of_the_folder(filled, tmp_path, monkeypatch):
     at = filled.button(key="export.run").click().run()
     assert any("is not a file name" in e.value for e in at.error)
     assert not (tmp_path / "made.json").exists()
+
+
+def test_many_rows_are_written_by_a_job_and_what_it_wrote_is_read_back(
+    open_page, made_workspace, tmp_path, monkeypatch
+):
+    shutil.copytree(made_workspace, tmp_path / "copy")
+    workspace = Workspace.open(tmp_path / "copy")
+    monkeypatch.setattr("curation.ui.export_job.AT_ONCE", 10)
+    spawned = []
+    monkeypatch.setattr("curation.jobs.control._spawn", lambda workspace, job: spawned.append(job))
+    monkeypatch.setenv("CURATION_FOLDER", str(tmp_path))
+    at = open_page("export", workspace.root)
+    at.text_input(key="export.folder").set_value("out").run()
+    at.button(key="export.run").click().run()
+    assert not at.exception
+    assert "rows written" not in texts(at)
+    assert "Cancel" in [b.label for b in at.button]
+    assert jobs.status(workspace, spawned[0].id).title == "Export: made, made-20.json"
+
+    running._carry_out(workspace, spawned[0])
+    at = open_page("export", workspace.root)
+    assert not at.exception
+    assert "20 rows written" in texts(at)
+    assert "Pack all files for download" in [b.label for b in at.button]
+    written = read_back(tmp_path / "out" / "made-20.json", "llama-factory", "")
+    assert written.rows == 20
+    for name, digest in written.files.items():
+        assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+    scores = pq.read_schema(tmp_path / "out" / "made-20.json.d" / "decisions.parquet").names
+    assert {"length", "compression"} & set(scores)
+
+
+def test_packing_makes_a_whole_archive_at_once(tmp_path, made_workspace):
+    workspace = Workspace.open(made_workspace)
+    made = write(workspace, workspace.dataset("made"), Order(None, "alpaca"), tmp_path / "all.json")
+    command = [sys.executable, "-m", "curation.ui.pack", made.path, str(tmp_path / "all.zip")]
+    subprocess.run(command, check=True, timeout=60)
+    assert set(zipfile.ZipFile(tmp_path / "all.zip").namelist()) == set(made.files)
+    assert not list(tmp_path.glob("*.part"))

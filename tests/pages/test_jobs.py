@@ -39,7 +39,7 @@ def test_states_can_be_filtered(open_page, filled_workspace, tmp_path):
 def test_a_waiting_job_is_shown_here_and_in_the_sidebar_and_can_be_cancelled(
     open_page, filled_workspace, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(jobs, "_spawn", lambda workspace, job: None)
+    monkeypatch.setattr("curation.jobs.control._spawn", lambda workspace, job: None)
     shutil.copytree(filled_workspace, tmp_path / "copy")
     workspace = Workspace.open(tmp_path / "copy")
     job = jobs.resume(workspace, jobs.listing(workspace)[0].id)

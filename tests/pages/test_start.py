@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from curation import jobs
-from curation.core.artifacts import Export
-from curation.ui import guide
+from curation.ui import export_write, guide
+from curation.ui.export_write import Order, zipped
 from curation.ui.import_panel import safe_name
-from curation.ui.start_export import write, zipped
 from curation.ui.start_view import duplicate_examples
 from curation.workspace import Workspace
 
@@ -144,7 +143,7 @@ def test_only_the_next_step_can_be_taken(open_page, empty_workspace, few_rows):
 
 def test_a_click_starts_the_stage_as_a_job(open_page, empty_workspace, few_rows, monkeypatch):
     started = []
-    monkeypatch.setattr(jobs, "_spawn", lambda workspace, job: started.append(job.id))
+    monkeypatch.setattr("curation.jobs.control._spawn", lambda workspace, job: started.append(job.id))
     Workspace.open(empty_workspace).add(few_rows, name="few")
     at = open_page("start", empty_workspace)
     at.button(key="start.look").click().run()
@@ -200,11 +199,12 @@ def test_the_last_click_writes_files_and_shows_the_command(open_page, workspace)
 
 
 @pytest.mark.parametrize("form", ["alpaca", "original", "messages"])
-def test_the_zip_has_every_file(workspace, form):
-    dataset = workspace.dataset("few")
-    written = write(workspace, dataset, guide.progress(workspace, dataset)["pick"], form, "llama-factory")
-    assert isinstance(written, Export)
-    names = zipfile.ZipFile(io.BytesIO(zipped(written))).namelist()
+def test_the_zip_has_every_file(filled_workspace, tmp_path, form):
+    workspace = Workspace.open(filled_workspace)
+    order = Order(None, form, "none" if form == "original" else "llama-factory")
+    target = tmp_path / ("few" if form == "original" else "few.json")
+    written = export_write.write(workspace, workspace.dataset("few"), order, target)
+    names = zipfile.ZipFile(io.BytesIO(zipped(Path(written.path)))).namelist()
     assert set(written.files) == set(names)
 
 

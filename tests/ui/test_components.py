@@ -159,7 +159,7 @@ def test_the_table_shows_one_page_in_the_given_order():
 def test_a_clicked_row_is_returned():
     dataset = from_pairs([(f"p{i}", "") for i in range(35)])
     at = run(table, dataset=dataset, rows=[5, 6, 7])
-    at.session_state["t.table.0"] = {"selection": {"rows": [1], "columns": []}}
+    at.session_state["t.table.0"] = {"selection": {"rows": [], "columns": [], "cells": [(1, "prompt")]}}
     at.run()
     assert at.session_state["chosen"] == 6
 
