@@ -4,8 +4,8 @@
 
 For each file twice, every time in a process of its own: in a new workspace (estimates from the calibration alone), then
 with the results forgotten and the timings kept (estimates from history). `--json` prints the list that every benchmark
-prints, `--markdown` the table of docs/estimates.md. `--cpu` counts processor seconds on both sides instead of wall time:
-the only fair way on a machine that others use at the same time.
+prints, `--markdown` the table of docs/estimates.md. `--cpu` counts processor seconds on both sides instead of wall
+time: the only fair way on a machine that others use at the same time.
 """
 
 from __future__ import annotations

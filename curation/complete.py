@@ -10,8 +10,8 @@ from typing import Any
 
 from curation.core.artifacts import Artifact, Features, Labels, Layout, Neighbours
 from curation.core.errors import RecipeError
-from curation.core.method import Method, discover, find
-from curation.recipe import RESERVED, Recipe, preset_names
+from curation.core.method import discover, find
+from curation.recipe import Recipe, preset_names
 
 Step = dict[str, Any]
 
@@ -20,9 +20,13 @@ DEFAULT_STEPS: dict[str, Step] = {
     "graph": {"use": "neighbours", "features": "$embed"},
     "map": {"use": "layout", "neighbours": "$graph", "features": "$embed"},
     "clusters": {"use": "labeller/clusters", "layout": "$map"},
+    "duplicates": {"use": "labeller/near-duplicates", "on": "$pool"},
     "tokens": {"use": "scorer/length", "text": "both", "unit": "tokens", "on": "$pool"},
 }
 """What stands behind a port that was not given."""
+
+STEP_FOR_PORT: dict[str, str] = {"duplicates": "duplicates"}
+"""The default behind a port of this name; it goes before the kind's."""
 
 STEP_FOR_KIND: dict[type[Artifact], str] = {
     Features: "embed",
@@ -109,7 +113,7 @@ def complete(
     step: Step = {"use": use, **{k: _moved(v, renamed) for k, v in values.items()}}
     for port, spec in cls.ports().items():
         if step.get(port) is None and not spec.optional:
-            default = STEP_FOR_KIND.get(spec.kind)
+            default = STEP_FOR_PORT.get(port) or STEP_FOR_KIND.get(spec.kind)
             if default is None or spec.many != "one":
                 kind = spec.kind.__name__
                 raise RecipeError(f"{use} needs '{port}' ({kind})", f"name a step that makes {kind}: {port}=$STEP")
@@ -140,9 +144,10 @@ def _preset(preset: str, values: Mapping[str, Any]) -> Recipe:
 def with_coverage(recipe: Recipe, *, labels: bool = True) -> Recipe:
     """The recipe with a coverage step (and the embeddings it needs) for its result, which must be a Selection."""
     steps = {n: dict(s) for n, s in recipe.steps.items()}
-    embed = next((n for n, s in steps.items() if find(s["use"]).returns is Features), None) or add_default(
-        steps, "embed"
-    )
+    # the space that the selection was made in; else the sentence encoder's, never some other step's word counts
+    own = str(steps[recipe.result.removeprefix("$")].get("features") or "").removeprefix("$")
+    sentence = next((n for n, s in steps.items() if s["use"] == "encoder/sentence"), "")
+    embed = own or sentence or add_default(steps, "embed")
     step: Step = {"use": "coverage", "selection": recipe.result, "features": f"${embed}"}
     if labels:
         clusters = next((n for n, s in steps.items() if s["use"] == "labeller/clusters"), None)
@@ -154,8 +159,3 @@ def with_coverage(recipe: Recipe, *, labels: bool = True) -> Recipe:
 def selectors() -> list[str]:
     """Names of everything that selects: presets first, then selectors."""
     return [*preset_names(), *(use for use in discover() if use.startswith("selector/"))]
-
-
-def parameters_of(cls: type[Method]) -> list[str]:
-    """Fields and ports that a step of this method may set."""
-    return [*cls.model_fields, *cls.ports(), *RESERVED[1:]]

@@ -141,6 +141,8 @@ def test_complete_adds_the_steps_a_method_needs():
     assert "scorer/length" in [s["use"] for s in tokens.steps.values()]
     covered = with_coverage(recipe)
     assert [s["use"] for s in covered.steps.values()].count("encoder/sentence") == 1
+    copies = complete("selector/deduplicate", {})
+    assert "labeller/near-duplicates" in [s["use"] for s in copies.steps.values()]
     with pytest.raises(RecipeError, match="needs 'score'"):
         complete("selector/top-k", {"budget": 5})
 

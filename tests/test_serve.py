@@ -45,6 +45,7 @@ def test_command_line_carries_all_safety_options():
         "allowedHosts=localhost",
         "enableXsrfProtection=true",
         "gatherUsageStats=false",
+        "showEmailPrompt=false",
     ):
         assert option in line
 

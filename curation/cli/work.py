@@ -49,6 +49,8 @@ def run_recipe(
     outputs: Path | None = None,
 ) -> tuple[jobs.Job, Outcome]:
     """Run a recipe in this process, followed on the terminal, and tell what every step took."""
+    if not as_json:
+        bindings = _foretell(workspace, recipe, bindings, device)
     try:
         with live(as_json) as echo:
             job, outcome = jobs.run_here(
@@ -83,6 +85,22 @@ def run_recipe(
             for reason, count in fact.missing.items():
                 out.print(f"{fact.name}: {count:,} rows missing, {reason}")
     return job, outcome
+
+
+def _foretell(workspace: Workspace, recipe: Recipe, bindings: dict[str, str], device: str) -> dict[str, str]:
+    """Say what a run will take, as far as it is known without measuring; returns the bindings, files read."""
+    runtime = Runtime(device=resolve_device() if device == "auto" else checked_device(device))
+    made = plan(recipe, workspace, bindings, runtime)
+    expected = estimate(made, workspace, runtime, calibrate=False)
+    sums, todo = total(expected), [e for e in expected if not e.reused]
+    if todo and not sums["unknown"]:
+        span = f"{seconds_text(sums['low'])} to {seconds_text(sums['high'])}"
+        room = f"{size_text(sums['memory'])} of memory, {size_text(sums['disk'])} on disk"
+        err.print(f"will take about {seconds_text(sums['seconds'])} ({span}), {room}")
+    elif todo:
+        room = f"{size_text(sums['memory'])} of memory, {size_text(sums['disk'])} on disk"
+        err.print(f"will take {room}; how long is not known here yet (curate run … --dry-run measures it)")
+    return made.bindings
 
 
 def facts_of(job: jobs.Job, outcome: Outcome) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from curation.engine.rows import row_wise
 from curation.engine.selecting import select
 from curation.estimates import timing_entry
 from curation.recipe import Plan, PlannedStep
-from curation.workspace import Workspace
+from curation.workspace import Workspace, folder_bytes
 
 
 def run(
@@ -107,7 +107,10 @@ class _Runner:
             else:
                 context.by_key[step.key] = made.artifact
         if made.whole and made.size.rows:
-            workspace.record_timing(timing_entry(step.method, made.size, seconds, context.runtime.device))
+            rows = len(context.dataset(step.dataset))
+            size = folder_bytes(workspace.root / "results" / step.key) / rows if step.method.cached else None
+            device = context.runtime.device
+            workspace.record_timing(timing_entry(step.method, made.size, seconds, device, bytes_per_row=size))
         return self._fact(step, seconds, reused=False, peak=peak, made=made)
 
     def _fact(

@@ -31,7 +31,7 @@ from curation.core.method import Ask, Method, Port, Selector, Size, find
 from curation.core.runtime import Runtime
 from curation.estimates.timings import DEFAULT_DIMS, count_of, timing_entry
 from curation.recipe import PlannedStep
-from curation.workspace import Workspace
+from curation.workspace import Workspace, folder_bytes
 
 TIMEOUT_S = 240
 ROWS = (48, 192, 768, 3072)
@@ -90,7 +90,15 @@ def _calibrate_one(
         sample = _Sample(method, pool, n, workspace, ports)
         seconds = sample.seconds(runtime)
         startup = max(cold - seconds, 0.0) if n == sizes[0] else None
-        entry = timing_entry(method, sample.size, seconds, runtime.device, calibrated=True, startup=startup)
+        entry = timing_entry(
+            method,
+            sample.size,
+            seconds,
+            runtime.device,
+            calibrated=True,
+            startup=startup,
+            bytes_per_row=sample.bytes_per_row(workspace),
+        )
         workspace.record_timing(entry)
         if seconds > QUICK_S or what == "startup":
             return
@@ -103,6 +111,7 @@ class _Sample:
         rows = _spread_by_length(pool, n)
         rng = np.random.default_rng(0)
         self.method, self.part = method, pool.take(rows)
+        self.made: Artifact
         self.ports: dict[str, Any] = {}
         for name, port in method.ports().items():
             key = keys.get(name)
@@ -124,10 +133,16 @@ class _Sample:
         start = time.perf_counter()
         if isinstance(self.method, Selector):
             ask = Ask(np.arange(self.size.rows), self.size.count)
-            self.method.select(self.part, ask, runtime, **self.ports)  # type: ignore[attr-defined]
+            self.made = self.method.select(self.part, ask, runtime, **self.ports)  # type: ignore[attr-defined]
         else:
-            getattr(self.method, self.method.verb)(self.part, runtime, **self.ports)
+            self.made = getattr(self.method, self.method.verb)(self.part, runtime, **self.ports)
         return time.perf_counter() - start
+
+    def bytes_per_row(self, workspace: Workspace) -> float:
+        """Of the result, on disk."""
+        with workspace.scratch() as folder:
+            self.made.save(folder)
+            return folder_bytes(folder) / self.size.rows
 
 
 def _spread_by_length(pool: Dataset, n: int) -> np.ndarray:

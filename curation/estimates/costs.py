@@ -71,7 +71,8 @@ def estimate(plan: Plan, workspace: Workspace, runtime: Runtime, *, calibrate: b
     begun: set[str] = set()
     found = []
     for step in plan.steps:
-        found.append(_estimate(step, sizes[step.name], timings, workspace, runtime, cold=step.use not in begun))
+        rows, cold = len(datasets[step.dataset]), step.use not in begun
+        found.append(_estimate(step, sizes[step.name], timings, workspace, runtime, rows=rows, cold=cold))
         if not found[-1].reused:
             begun.add(step.use)
     return found
@@ -92,15 +93,22 @@ def _alike(step: PlannedStep, timings: list[dict[str, Any]], runtime: Runtime) -
 
 
 def _estimate(
-    step: PlannedStep, size: Size, timings: list[dict[str, Any]], workspace: Workspace, runtime: Runtime, *, cold: bool
+    step: PlannedStep,
+    size: Size,
+    timings: list[dict[str, Any]],
+    workspace: Workspace,
+    runtime: Runtime,
+    *,
+    rows: int,
+    cold: bool,
 ) -> Estimate:
+    """One step; `rows` are those of its Dataset, `size` what is left to compute."""
     if _stored(step, workspace):
         return Estimate(step.name, step.use, 0.0, 0.0, 0.0, 0.0, 0.0, 0, True, "stored")
     memory = step.method.memory(size)
-    # row-wise results are kept by content as well, and an order beside the selection cut from it
-    disk = step.method.disk(size) * (2 if step.rows_key or step.order_key else 1)
-    gpu = memory if runtime.device != "cpu" else 0.0
     known = _known(step, timings, runtime)
+    disk = _disk(step, size, known, rows)
+    gpu = memory if runtime.device != "cpu" else 0.0
     similar = [] if known else _alike(step, timings, runtime)
     if not known and not similar:
         nan = float("nan")
@@ -110,6 +118,15 @@ def _estimate(
         basis, spread = "similar", 0.5
     low, high = seconds * (1 - spread), seconds * (1 + spread)
     return Estimate(step.name, step.use, seconds, low, high, memory, disk, size.rows, False, basis, gpu)
+
+
+def _disk(step: PlannedStep, size: Size, known: list[dict[str, Any]], rows: int) -> float:
+    """Bytes: as much per row as such results took before, else what the method says."""
+    stored = [float(t["bytes_per_row"]) for t in known if t.get("bytes_per_row")]
+    once = stored[-1] * rows if stored else step.method.disk(size)
+    # row-wise results are kept by content as well, and an order beside the selection cut from it
+    again = once * size.rows / max(rows, 1) if step.rows_key else once if step.order_key else 0.0
+    return once + again
 
 
 def _size(step: PlannedStep, plan: Plan, workspace: Workspace, pool: Dataset) -> Size:

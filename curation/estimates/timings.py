@@ -24,6 +24,7 @@ def timing_entry(
     *,
     calibrated: bool = False,
     startup: float | None = None,
+    bytes_per_row: float | None = None,
 ) -> dict[str, Any]:
     """One line of the workspace's timings.
 
@@ -34,6 +35,7 @@ def timing_entry(
         device: Where.
         calibrated: True for a sample.
         startup: Seconds that loading libraries and models took once, where it was measured apart.
+        bytes_per_row: Of the stored result.
     """
     cold = method.use() not in _begun
     _begun.add(method.use())
@@ -46,6 +48,7 @@ def timing_entry(
         "seconds": seconds,
         "calibrated": calibrated,
         "startup": startup,
+        "bytes_per_row": bytes_per_row,
         "cold": cold and not calibrated,
         "time": time.time(),
     }

@@ -100,11 +100,11 @@ def distribution_figure(
         fig.add_vline(x=float(np.clip(cut, edges[0], edges[-1])), line={"color": c.selected, "width": 2})
     notes = []
     if below or above:
-        notes.append(f"{below + above:,} rows beyond the axis are counted in the outermost bars")
+        notes.append(f"{below + above:,} rows beyond the axis are in the last bars")
     missing = len(values) - len(present)
     if missing:
         notes.append(f"{missing:,} rows have no score")
     fig.update_layout(barmode="stack", showlegend=False, bargap=0.0)
-    fig.update_xaxes(title_text=label + (f"<br><sup>{'; '.join(notes)}</sup>" if notes else ""), showgrid=False)
+    fig.update_xaxes(title_text=label + (f"<br><sup>{'<br>'.join(notes)}</sup>" if notes else ""), showgrid=False)
     fig.update_yaxes(title_text="rows", tickformat=",d")
     return fig

@@ -18,8 +18,18 @@ from curation.figures.palette import Mode
 
 MAX_POINTS = 20_000
 """Above this plotly gets slow in the browser; the caller draws a sample and says so."""
-LEGEND_ENTRIES = 12
+LEGEND_ENTRIES, FEW_ENTRIES, LOW = 12, 5, 500
+"""Categories in the legend; fewer on a figure that is not this many pixels high."""
 NAMES_ON_MAP = 14
+WIDTH = 640
+"""Pixels that the map has at least on a narrow screen: names that do not overlap there do so nowhere."""
+STRETCH = 1.5
+"""The map fills a wide frame by at most so much more room for one axis than for the other: directions mean nothing."""
+EDGE = 0.004
+"""Share of the points on each side that may lie outside the first view, if leaving them out makes it much closer."""
+NAME_LETTERS = 24
+SEPARATOR = " · "
+"""Between the terms of a cluster's name."""
 GREY = -1.0
 """Stands for "no colour" in the colour array: missing, noise or context."""
 
@@ -38,7 +48,9 @@ def map_figure(
     height: int = 640,
     mode: Mode = "light",
 ) -> go.Figure:
-    """Draw rows as points with equal axes.
+    """Draw rows as points.
+
+    The first view leaves out a few far points where they would shrink all others (`outside_view` counts them).
 
     Args:
         xy: float `[n, 2]`; rows with NaN have no place and are left out.
@@ -78,6 +90,7 @@ def map_figure(
     greys = c.context if lit.any() else c.noise
     colour_scale = _with_grey(scale or [(0.0, plain_colour), (1.0, plain_colour)], greys)
 
+    view = first_view(xy[placed])
     fig = palette.figure(mode, height=height)
     fig.add_scattergl(
         x=xy[placed, 0].astype(np.float32),
@@ -99,12 +112,13 @@ def map_figure(
     if isinstance(color, Score):
         _add_colour_bar(fig, color, span, mode)
     if isinstance(color, Labels):
-        _add_legend(fig, np.asarray(color.codes)[placed], color.names, noise_name, mode)
+        most = LEGEND_ENTRIES if height >= LOW else FEW_ENTRIES
+        _add_legend(fig, np.asarray(color.codes)[placed], color.names, noise_name, mode, most)
         if names_on_map:
-            _add_names(fig, xy[placed], np.asarray(color.codes)[placed], color.names, mode)
+            _add_names(fig, xy[placed], np.asarray(color.codes)[placed], color.names, mode, view, height)
     hidden = {"visible": False, "showgrid": False}
-    fig.update_xaxes(**hidden)
-    fig.update_yaxes(**hidden, scaleanchor="x", scaleratio=1)
+    fig.update_xaxes(**hidden, range=view[:, 0].tolist())
+    fig.update_yaxes(**hidden, range=view[:, 1].tolist(), scaleanchor="x", scaleratio=_ratio(view, height))
     fig.update_layout(
         dragmode=drag,
         uirevision=uirevision,
@@ -113,13 +127,59 @@ def map_figure(
         legend={
             "itemclick": False,
             "itemdoubleclick": False,
-            "orientation": "v",
-            "x": 1.0,
+            "orientation": "h",  # under the map, which keeps the whole width
+            "x": 0.0,
             "xanchor": "left",
-            "y": 1.0,
+            "y": -0.02,
+            "yanchor": "top",
         },
     )
     return fig
+
+
+def first_view(xy: np.ndarray) -> np.ndarray:
+    """The part of the map that is seen first, float `[2, 2]`: lowest and highest x and y, with a margin.
+
+    All points, unless a few far ones would shrink the others by more than a fifth.
+
+    Args:
+        xy: float `[n, 2]`, finite.
+    """
+    xy = np.asarray(xy, np.float64)
+    whole = np.stack([xy.min(0), xy.max(0)])
+    near = np.quantile(xy, [EDGE, 1 - EDGE], axis=0)
+    near += np.array([[-0.03], [0.03]]) * np.ptp(near, axis=0)
+    near = np.stack([np.maximum(near[0], whole[0]), np.minimum(near[1], whole[1])])
+    shrunk = np.ptp(whole, axis=0) > 1.25 * np.ptp(near, axis=0)
+    view = np.where(shrunk, near, whole)
+    span = np.maximum(np.ptp(view, axis=0), 1e-3)
+    middle = view.mean(0)
+    return np.stack([middle - 0.53 * span, middle + 0.53 * span])
+
+
+def outside_view(xy: np.ndarray) -> int:
+    """How many of the placed points the first view leaves out.
+
+    Args:
+        xy: float `[n, 2]`; rows with NaN do not count.
+    """
+    placed = np.asarray(xy)[np.isfinite(xy).all(1)]
+    if not len(placed):
+        return 0
+    low, high = first_view(placed)
+    return int(((placed < low) | (placed > high)).any(1).sum())
+
+
+def _frame(height: int) -> tuple[float, float]:
+    """Pixels that the points have on a narrow screen, without toolbar and legend."""
+    return WIDTH, max(height - (150.0 if height >= LOW else 90.0), 100.0)
+
+
+def _ratio(view: np.ndarray, height: int) -> float:
+    """Pixels of a unit of y for one pixel of a unit of x."""
+    width, room = _frame(height)
+    span = np.ptp(view, axis=0)
+    return float(np.clip((room / span[1]) / (1.25 * width / span[0]), 1 / STRETCH, STRETCH))
 
 
 def _point_size(n: int) -> float:
@@ -200,11 +260,13 @@ def _add_colour_bar(fig: go.Figure, score: Score, span: tuple[float, float], mod
     )
 
 
-def _add_legend(fig: go.Figure, codes: np.ndarray, names: Sequence[str], noise_name: str, mode: Mode) -> None:
+def _add_legend(
+    fig: go.Figure, codes: np.ndarray, names: Sequence[str], noise_name: str, mode: Mode, most: int
+) -> None:
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
-    largest = [int(i) for i in np.argsort(-counts, kind="stable")[:LEGEND_ENTRIES] if counts[i]]
+    largest = [int(i) for i in np.argsort(-counts, kind="stable")[:most] if counts[i]]
     entries = [
-        (f"{palette.plain(names[i], limit=32)}  {counts[i]:,}", palette.category_colour(i, mode)) for i in largest
+        (f"{palette.plain(names[i], limit=24)}  {counts[i]:,}", palette.category_colour(i, mode)) for i in largest
     ]
     others = np.count_nonzero(counts) - len(largest)
     if others > 0:
@@ -219,27 +281,46 @@ def _add_legend(fig: go.Figure, codes: np.ndarray, names: Sequence[str], noise_n
         )
 
 
-def _add_names(fig: go.Figure, xy: np.ndarray, codes: np.ndarray, names: Sequence[str], mode: Mode) -> None:
-    """Names of the largest categories at their median, skipping one that would cover another."""
+def _add_names(
+    fig: go.Figure,
+    xy: np.ndarray,
+    codes: np.ndarray,
+    names: Sequence[str],
+    mode: Mode,
+    view: np.ndarray,
+    height: int,
+) -> None:
+    """Names of the largest categories at their median, skipping one that would cover another or leave the view."""
     c = palette.colours(mode)
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
-    span = np.maximum(np.ptp(xy, axis=0).max(), 1e-9)
-    taken: list[np.ndarray] = []
+    width, room = _frame(height)
+    ratio, span = _ratio(view, height), np.ptp(view, axis=0)
+    across = min(width / span[0], room / (span[1] * ratio))  # pixels of a unit of x
+    pixels = np.array([across, across * ratio])
+    taken: list[tuple[np.ndarray, np.ndarray]] = []
     for code in np.argsort(-counts, kind="stable"):
         if len(taken) == NAMES_ON_MAP or not counts[code]:
             break
         middle = np.median(xy[codes == code], axis=0)
-        away = [np.abs(middle - other) / span for other in taken]
-        if any(dx < 0.16 and dy < 0.05 for dx, dy in away):
+        text = palette.wrapped(_short_name(names[code]), width=NAME_LETTERS, limit=2 * NAME_LETTERS)
+        lines = text.split("<br>")
+        half = np.array([3.6 * max(map(palette.columns, lines)) + 5, 8.5 * len(lines) + 4])
+        beyond = ((middle < view[0]) | (middle > view[1])).any()
+        if beyond or any((np.abs(middle - at) * pixels < half + other).all() for at, other in taken):
             continue
-        taken.append(middle)
+        taken.append((middle, half))
         fig.add_annotation(
             x=float(middle[0]),
             y=float(middle[1]),
-            text=palette.wrapped(names[code], width=24, limit=44),
+            text=text,
             showarrow=False,
             font={"size": 12, "color": c.text},
             bgcolor=c.background,
-            opacity=0.86,
-            borderpad=3,
+            opacity=0.82,
+            borderpad=2,
         )
+
+
+def _short_name(name: str) -> str:
+    """The first two terms of a name made of terms; any other name as it is."""
+    return SEPARATOR.join(name.split(SEPARATOR)[:2])

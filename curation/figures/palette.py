@@ -231,7 +231,7 @@ def _lines(text: str, width: int) -> list[str]:
     lines, line, used = [], "", 0
     for word in text.split(" "):
         for piece in (word,) if 2 * len(word) <= width else _pieces(word, width):
-            room = len(piece) if piece.isascii() else _columns(piece)
+            room = len(piece) if piece.isascii() else columns(piece)
             if line and used + 1 + room > width:
                 lines.append(line)
                 line, used = piece, room
@@ -244,7 +244,7 @@ def _pieces(word: str, width: int) -> list[str]:
     """Cut a word that does not fit on one line."""
     pieces, piece, used = [], "", 0
     for letter in word:
-        room = _columns(letter)
+        room = columns(letter)
         if used + room > width:
             pieces.append(piece)
             piece, used = "", 0
@@ -252,7 +252,8 @@ def _pieces(word: str, width: int) -> list[str]:
     return [*pieces, piece]
 
 
-def _columns(text: str) -> int:
+def columns(text: str) -> int:
+    """Width of a text in letters, wide ones counted twice."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 

@@ -233,7 +233,7 @@ def chart(
         "displayModeBar": select or tools,
         "scrollZoom": select,
         "responsive": True,
-        "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoomIn2d", "zoomOut2d"],
+        "modeBarButtonsToRemove": ["toImage", "zoomIn2d", "zoomOut2d"],
     }
     if not select:
         st.plotly_chart(figure, theme=None, key=key, config=config, alt=alt)

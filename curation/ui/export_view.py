@@ -21,7 +21,7 @@ from curation.ui.export_write import LANGUAGES, TRAINERS, Order, archive, config
 from curation.ui.forms import method_form
 from curation.ui.guide import default_format
 from curation.ui.rows import row_table
-from curation.ui.text import number, plain
+from curation.ui.text import number, plain, visible
 from curation.workspace import Workspace
 
 FIRST_RECORDS = 3
@@ -117,7 +117,7 @@ def _records(found: list[tuple[int, Any, str]]) -> None:
 
 
 def _short(record: Any) -> str:
-    text = json.dumps(record, ensure_ascii=False, indent=1)
+    text = visible(json.dumps(record, ensure_ascii=False, indent=1))
     return text if len(text) < 4000 else f"{text[:4000]}\n… and {len(text) - 4000:,} more characters"
 
 

@@ -174,6 +174,10 @@ def watch_job(workspace: Workspace, job_id: str, *, key: str, details: bool = Fa
     return status
 
 
+def _loads_model(use: str) -> bool:
+    return use.startswith("encoder/") and use != "encoder/tfidf"
+
+
 def estimate_table(estimates: Sequence[Estimate]) -> None:
     """What a plan will cost, step by step, with its sum in one sentence."""
     todo = [e for e in estimates if not e.reused]
@@ -182,14 +186,17 @@ def estimate_table(estimates: Sequence[Estimate]) -> None:
     if not todo:
         st.success("Everything is stored already: nothing has to be computed.", icon=":material/bolt:")
     else:
-        low, high = sum(e.low for e in known), sum(e.high for e in known)
-        line = f"**About {duration(sum(e.seconds for e in known))}** ({duration(low)} to {duration(high)})"
+        low, high = duration(sum(e.low for e in known)), duration(sum(e.high for e in known))
+        likely = duration(sum(e.seconds for e in known))
+        line = f"**{low} to {high}**, most likely {likely}" if known else "**Time not known yet**"
         line += (
-            f", {size(max((e.memory for e in todo), default=0))} of memory, {size(sum(e.disk for e in todo))} on disk"
+            f"; {size(max((e.memory for e in todo), default=0))} of memory, {size(sum(e.disk for e in todo))} on disk"
         )
         if unknown:
             line += f"; {unknown} step{'s' if unknown > 1 else ''} not known yet"
         st.markdown(f":material/timer: {line}.")
+        if any(_loads_model(e.use) and e.basis != "history" for e in todo):
+            st.caption("The first run on this machine also loads and prepares the model; later ones begin at once.")
     with st.expander("Step by step", icon=":material/format_list_numbered:"):
         rows = [
             {

@@ -58,6 +58,8 @@ def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
 
 
 def _notes(dataset: Dataset, stored: Stored, drawn: int) -> None:
+    from curation.figures.map import outside_view
+
     layout = pool.layout_of(stored)
     missing = int(layout.missing.mask.sum())
     notes = []
@@ -66,6 +68,9 @@ def _notes(dataset: Dataset, stored: Stored, drawn: int) -> None:
             f"{number(drawn)} of {number(len(dataset))} points are drawn, some from every part of the map; the legend "
             "counts these, a lasso or box counts for all rows"
         )
+    beyond = outside_view(np.asarray(layout.xy))
+    if beyond:
+        notes.append(f"{number(beyond)} far rows lie outside the first view: *Autoscale* above the map shows all")
     for reason, count in layout.missing.counts().items():
         notes.append(f"{number(count)} rows have no place: {plain(reason)}")
     if layout.preview:

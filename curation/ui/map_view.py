@@ -112,7 +112,7 @@ def figure_of(
     color_name: str,
     selected: np.ndarray | None = None,
     names_on_map: bool = False,
-    height: int = 600,
+    height: int = 660,
 ) -> go.Figure:
     """The figure of a map; the same values give the same object, so that a rerun costs nothing.
 
@@ -141,7 +141,7 @@ def gesture(figure: go.Figure, *, key: str, alt: str = "Map of the rows") -> Map
         "displayModeBar": True,
         "scrollZoom": True,
         "responsive": True,
-        "modeBarButtonsToRemove": ["toImage", "autoScale2d", "zoom2d"],
+        "modeBarButtonsToRemove": ["toImage", "zoom2d"],
     }
     st.plotly_chart(figure, theme=None, key=key, config=config, alt=alt, on_select="rerun")
     # by item, so that a test can put a selection into the session

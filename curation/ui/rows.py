@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from curation.core.dataset import Dataset, Message
-from curation.ui.text import number, one_line, plain
+from curation.ui.text import number, one_line, plain, visible
 
 PER_PAGE = 25
 LETTERS_SHOWN = 20_000
@@ -51,7 +51,7 @@ def row_card(
         tools = dataset.tools(row)
         if tools is not None:
             with st.expander("Tools offered", icon=":material/build:"):
-                st.code(_pretty(tools), language="json", wrap_lines=True)
+                st.code(_cut(_pretty(tools)), language="json", wrap_lines=True)
         if facts:
             st.dataframe(
                 {"fact": list(facts), "value": [_value(v) for v in facts.values()]}, hide_index=True, key=f"{key}.facts"
@@ -80,6 +80,7 @@ def _message(message: Message) -> None:
 
 
 def _cut(text: str, limit: int = LETTERS_SHOWN) -> str:
+    text = visible(text)
     return text if len(text) <= limit else f"{text[:limit]}\n… and {len(text) - limit:,} more characters"
 
 
@@ -88,7 +89,7 @@ def _pretty(value: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    return number(float(value)) if isinstance(value, int | float | np.number) else str(value)
+    return number(float(value)) if isinstance(value, int | float | np.number) else one_line(str(value), 200)
 
 
 def paged(count: int, *, key: str, per_page: int = PER_PAGE) -> slice:

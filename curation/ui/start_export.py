@@ -9,6 +9,7 @@ import streamlit as st
 
 from curation.core.artifacts import Export, Selection
 from curation.core.dataset import Dataset
+from curation.exporters import EXPORTERS
 from curation.exporters._export import slug
 from curation.jobs import Status
 from curation.ui import guide, pool
@@ -53,7 +54,8 @@ def export_card(workspace: Workspace, dataset: Dataset, step: int, pick: Progres
                 FORMATS,
                 FORMATS.index(guide.default_format(dataset)),
                 key="start.format",
-                width=220,
+                format_func=lambda f: EXPORTERS[f].title,
+                width=300,
                 help="The default is the form that the file came in",
             )
             trainer = st.segmented_control(

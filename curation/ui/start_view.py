@@ -33,7 +33,7 @@ LOOKS: dict[Stage, tuple[str, str, str]] = {
         ":material/filter_none:",
         "Remove duplicates",
         "Rows that share most of their phrases count as copies, and the first of each group stays. Rows without an "
-        "answer are left out as well. Nothing is deleted: the rows are only not selected.",
+        "answer, and answers that only refuse, are left out too. Nothing is deleted: the rows are only not selected.",
     ),
     "pick": (
         ":material/checklist:",
@@ -161,12 +161,19 @@ def show_unique(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     answered = cast(Selection | None, guide.loaded(workspace, here, "answered"))
     if unique is None or answered is None:
         return
-    copies, empty = len(dataset) - len(unique), len(unique) - len(answered)
+    copies, gone = len(dataset) - len(unique), len(unique) - len(answered)
+    refusals = cast(Score | None, guide.loaded(workspace, here, "boilerplate"))
+    empty = gone if refusals is None else int((unique.mask & ~np.isfinite(np.asarray(refusals.values))).sum())
     stat_tiles(
         [
-            Tile("Rows", number(len(dataset))),
             Tile("Copies", number(copies), note=percent(copies, len(dataset))),
             Tile("Empty answers", number(empty), note=percent(empty, len(dataset))),
+            Tile(
+                "Refusals",
+                number(gone - empty),
+                "Answers that only say no, or that they come from an AI",
+                percent(gone - empty, len(dataset)),
+            ),
             Tile("Stay", number(len(answered)), note=percent(len(answered), len(dataset))),
         ]
     )

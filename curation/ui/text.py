@@ -6,7 +6,8 @@ import re
 import time
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#$~|!])")
-_SHORTCODE = re.compile(r":(?=[\w+-]+:)")
+_DIRECTIVE = re.compile(r":(?=[\w+-])")  # :smile: and :red[…]
+_TURNING = {c: f"\\u{c:04x}" for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F)}
 _LINE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])", re.MULTILINE)
 
 
@@ -15,13 +16,18 @@ def plain(text: str) -> str:
 
     Longer dataset text belongs in `st.text` or `st.code`, which read no Markdown at all.
     """
-    text = _SHORTCODE.sub(r"\\:", _SPECIAL.sub(r"\\\1", text))
+    text = _DIRECTIVE.sub(r"\\:", _SPECIAL.sub(r"\\\1", visible(text)))
     return _LINE_START.sub(lambda m: f"{m[1]}{m[2][:-1]}\\{m[2][-1]}", text)
+
+
+def visible(text: str) -> str:
+    """The same text with the characters that turn its direction around written out, so that they turn nothing."""
+    return text.translate(_TURNING)
 
 
 def one_line(text: str, limit: int = 120) -> str:
     """The beginning of a text on one line."""
-    text = " ".join(text[: 4 * limit].split())
+    text = visible(" ".join(text[: 4 * limit].split()))
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 

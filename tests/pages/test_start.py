@@ -173,7 +173,7 @@ def test_everything_found_is_shown(open_page, filled_workspace):
     tiles = {m.label: m.value for m in at.metric}
     assert tiles["Rows"] == "120"
     assert tiles["Selected"] == "20"
-    assert int(tiles["Stay"]) + int(tiles["Copies"]) + int(tiles["Empty answers"]) == 120
+    assert sum(int(tiles[name]) for name in ("Stay", "Copies", "Empty answers", "Refusals")) == 120
     assert {"Covering radius", "Clusters reached", "Share within reach"} & set(tiles)
     assert len(at.get("plotly_chart")) == 4
     assert text(at).count("after the step before") == 0

@@ -271,7 +271,7 @@ def estimates(rows):
 def test_estimates_are_summed_in_one_sentence():
     one = {**GUESS, "step": "a", "memory": 2e9, "disk": 1e6, "rows": 50}
     at = run(estimates, rows=[one, {**one, "step": "b"}, {**one, "step": "c", "reused": True}])
-    assert "About 20 s** (16 s to 24 s), 2.0 GB of memory, 2.0 MB on disk" in at.markdown[0].value
+    assert "**16 s to 24 s**, most likely 20 s; 2.0 GB of memory, 2.0 MB on disk" in at.markdown[0].value
     assert at.dataframe[0].value["time"].tolist() == ["10 s", "10 s", "stored"]
 
 
