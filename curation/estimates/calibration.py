@@ -100,7 +100,8 @@ def _calibrate_one(
             bytes_per_row=sample.bytes_per_row(workspace),
         )
         workspace.record_timing(entry)
-        if seconds > QUICK_S or what == "startup":
+        # two sizes at least: one alone cannot tell what grows from what does not
+        if what == "startup" or (seconds > QUICK_S and n > sizes[0]) or seconds > 10 * QUICK_S:
             return
 
 

@@ -66,7 +66,7 @@ def descend(
     due = periods.copy()
     for first in range(0, epochs, EPOCHS_PER_CALL):
         last = min(first + EPOCHS_PER_CALL, epochs)
-        _epochs(now, starts, others, periods, due, _F(a), _F(b), first, last, epochs, negatives, np.int64(seed))
+        now = _epochs(now, starts, others, periods, due, _F(a), _F(b), first, last, epochs, negatives, np.int64(seed))
         if progress is not None:
             progress(last, epochs)
     return now
@@ -85,9 +85,9 @@ def _run_epochs(
     epochs: int,
     negatives: int,
     seed: Any,
-) -> None:
+) -> np.ndarray:
     n = len(now)
-    before = now.copy()
+    before, now = now, np.empty_like(now)
     for epoch in range(first, last):
         rate = _F(1.0 - epoch / epochs)
         for i in nb.prange(n):
@@ -124,10 +124,11 @@ def _run_epochs(
                     x += min(max(push * dx, -_LIMIT), _LIMIT) * rate
                     y += min(max(push * dy, -_LIMIT), _LIMIT) * rate
             now[i, 0], now[i, 1] = x, y
-        before[:] = now
+        before, now = now, before  # every row was written
+    return before
 
 
-def _compiled() -> Callable[..., None]:
+def _compiled() -> Callable[..., np.ndarray]:
     try:
         return nb.njit(parallel=True, fastmath=True, nogil=True, cache=True)(_run_epochs)
     except RuntimeError as error:  # no folder to keep compiled code in

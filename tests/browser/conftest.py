@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from curation.core.method import discover
 from curation.serve import command, home
 from curation.workspace import Workspace
 
@@ -91,6 +92,19 @@ def app(serve: Serve, tmp_path: Path) -> App:
     """The app on an empty workspace, started from the folder `tmp_path`."""
     workspace = tmp_path / "workspace"
     return App(serve(workspace), workspace)
+
+
+@pytest.fixture
+def known_costs(app: App) -> None:
+    """A workspace that has seen every method run: no page measures, which would take the processor from the job."""
+    workspace = Workspace.open(app.workspace)
+    for use in discover():
+        workspace.record_timing(
+            {
+                "use": use, "digest": "", "device": "cpu", "work": 1e5, "rows": 1000, "seconds": 1.0,
+                "calibrated": True, "startup": 0.0, "bytes_per_row": 100.0, "cold": False, "time": 0.0,
+            }
+        )  # fmt: skip
 
 
 @pytest.fixture

@@ -68,15 +68,15 @@ def test_a_link_is_right_on_a_server_that_nobody_opened_yet(tab, serve, tmp_path
     assert [n.splitlines()[-1] for n in navigation] == ["Start", "Data", "Map", "Scores", "Select", "Export", "Jobs"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_themes_are_used(browser, serve, tmp_path, scheme):
+def test_both_themes_are_used(browser, app):
     from curation.figures.palette import colours
 
-    context = browser.new_context(color_scheme=scheme)
-    page = context.new_page()
-    page.goto(serve(tmp_path / "workspace"))
-    page.get_by_role("heading", name="Keep the rows that teach").wait_for()
-    shown = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-    wanted = colours(scheme).background
-    assert shown == f"rgb({', '.join(str(int(wanted[i : i + 2], 16)) for i in (1, 3, 5))})"
-    context.close()
+    for scheme in ("light", "dark"):
+        context = browser.new_context(color_scheme=scheme)
+        page = context.new_page()
+        page.goto(app.url)
+        page.get_by_role("heading", name="Keep the rows that teach").wait_for()
+        shown = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+        wanted = colours(scheme).background
+        assert shown == f"rgb({', '.join(str(int(wanted[i : i + 2], 16)) for i in (1, 3, 5))})"
+        context.close()

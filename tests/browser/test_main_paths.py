@@ -53,14 +53,14 @@ def lasso(page):
 
 def quiet(page):
     """Wait until no script runs."""
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(250)  # a click needs a moment to reach the server
     page.wait_for_function(
         "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
         " && !document.querySelector('[data-testid=stSkeleton]') && !document.querySelector('[data-stale=true]')"
     )
 
 
-def test_from_a_file_to_an_export(page, app, small_file, tmp_path):
+def test_from_a_file_to_an_export(known_costs, page, app, small_file, tmp_path):
     # load
     page.get_by_role("textbox", name=re.compile("or name a file")).fill(
         small_file.name

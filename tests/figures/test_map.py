@@ -5,7 +5,7 @@ import pytest
 
 from curation.core.artifacts import Labels, Missing, Score
 from curation.figures import palette
-from curation.figures.map import GREY, LEGEND_ENTRIES, map_figure
+from curation.figures.map import GREY, LEGEND_ENTRIES, STRETCH, first_view, map_figure, outside_view
 
 
 def score(values, name="score", higher=True):
@@ -119,3 +119,36 @@ def test_inputs_are_untouched():
     for array in (xy, shown.values, lit):
         array.flags.writeable = False
     map_figure(xy, color=shown, selected=lit)
+
+
+def test_a_few_far_points_do_not_shrink_the_others_and_are_counted():
+    rng = np.random.default_rng(0)
+    xy = rng.uniform(-1, 1, (2000, 2))
+    assert outside_view(xy) == 0
+    low, high = first_view(xy)
+    assert (low <= xy.min(0)).all()
+    assert (high >= xy.max(0)).all()
+    xy[:3] = 50
+    low, high = first_view(xy)
+    assert (high - low < 3).all()
+    assert outside_view(np.vstack([xy, [[np.nan, np.nan]]])) == 3
+    assert map_figure(xy).layout.xaxis.range == (low[0], high[0])
+
+
+def test_one_point_has_a_view():
+    low, high = first_view(np.array([[2.0, 3.0]]))
+    assert (low < [2, 3]).all()
+    assert (high > [2, 3]).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (9, 1), (1, 9)])
+def test_the_axes_differ_by_no_more_than_said(shape):
+    xy = np.random.default_rng(0).uniform(0, 1, (100, 2)) * shape
+    assert 1 / STRETCH <= map_figure(xy).layout.yaxis.scaleratio <= STRETCH
+
+
+def test_names_do_not_cover_each_other():
+    xy = np.repeat(np.array([[0.0, 0.0], [0.01, 0.0], [5.0, 5.0]]), [3, 2, 1], axis=0)
+    made = labels([0, 0, 0, 1, 1, 2], ["one · two · three", "b", "c"])
+    names = [a.text for a in map_figure(xy, color=made, names_on_map=True).layout.annotations]
+    assert names == ["one · two", "c"]

@@ -117,7 +117,7 @@ def test_text_is_cut_before_it_is_escaped():
 def test_wrapped_lines_fit_and_lose_nothing(text, width, limit):
     lines = palette.wrapped(text, width=width, limit=limit).split("<br>")
     bare = [s.replace("&lt;", "<").replace("&gt;", ">").replace("&#36;", "$").replace("&amp;", "&") for s in lines]
-    assert all(palette._columns(line) <= width for line in bare)
+    assert all(palette.columns(line) <= width for line in bare)
     words = " ".join(text[: 4 * limit].translate(palette._SHOWN).split())
     expected = words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
     assert "".join(bare).replace(" ", "") == expected.replace(" ", "")

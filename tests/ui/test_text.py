@@ -23,7 +23,12 @@ def test_no_markdown_is_left(hostile):
     shown = text.plain(hostile)
     assert re.sub(r"\\(.)", r"\1", shown) == hostile
     assert not re.search(r"(?<!\\)[`*_{}\[\]<>#$~|!]", shown)
-    assert not re.search(r"(?<!\\):[\w+-]+:", shown)
+    assert not re.search(r"(?<!\\):[\w+-]+[:\[]", shown)
+
+
+def test_no_character_turns_the_text_around():
+    assert text.plain("a\u202eb") == r"a\u202eb"
+    assert text.one_line("a\u2066b\u200f") == r"a\u2066b\u200f"
 
 
 @pytest.mark.parametrize(("line", "shown"), [("1. one", "1\\. one"), ("- item", "\\- item"), ("a-b 1.5", "a-b 1.5")])
