@@ -97,7 +97,9 @@ class Selection(Artifact):
         """One sentence: why this row is in or out."""
         place = np.flatnonzero(self.order == row)
         if len(place):
-            gain = f", gain {self.gains[place[0]]:.4g}" if len(self.gains) else ""
+            # the first pick of a greedy has an infinite gain: nothing stood yet
+            known = len(self.gains) and np.isfinite(self.gains[place[0]])
+            gain = f", gain {self.gains[place[0]]:.4g}" if known else ""
             return f"in: pick {place[0] + 1} of {len(self.order)}{gain}"
         code = int(self.stage[row]) if len(self.stage) else 0
         reason = self.stages[code - 1] if code else "not picked"

@@ -89,6 +89,8 @@ def _calibrate_one(
     for n in sizes:
         sample = _Sample(method, pool, n, workspace, ports)
         seconds = sample.seconds(runtime)
+        if seconds < QUICK_S:  # the quicker of two: whatever else the machine does only ever adds
+            seconds = min(seconds, sample.seconds(runtime))
         startup = max(cold - seconds, 0.0) if n == sizes[0] else None
         entry = timing_entry(
             method,

@@ -122,8 +122,10 @@ def _estimate(
 
 def _disk(step: PlannedStep, size: Size, known: list[dict[str, Any]], rows: int) -> float:
     """Bytes: as much per row as such results took before, else what the method says."""
-    stored = [float(t["bytes_per_row"]) for t in known if t.get("bytes_per_row")]
-    once = stored[-1] * rows if stored else step.method.disk(size)
+    stored = [t for t in known if t.get("bytes_per_row")]
+    # from the largest: a few rows are mostly the headers of their files
+    largest = max(stored, key=lambda t: float(t.get("rows") or 0), default=None)
+    once = step.method.disk(size) if largest is None else float(largest["bytes_per_row"]) * rows
     # row-wise results are kept by content as well, and an order beside the selection cut from it
     again = once * size.rows / max(rows, 1) if step.rows_key else once if step.order_key else 0.0
     return once + again

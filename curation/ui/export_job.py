@@ -36,6 +36,8 @@ from curation.workspace import Workspace
 
 EXPORT = "Export"
 """Kind of the jobs' titles."""
+USED = "used"
+"""What `decisions.parquet` says of a row that the trainer takes whole."""
 AT_ONCE = 5_000
 """So many rows are written and packed while the page waits; more are written by a job."""
 
@@ -89,19 +91,18 @@ def start_export(workspace: Workspace, dataset: Dataset, order: Order, target: P
     return jobs.start(workspace, recipe, bindings, title=f"{EXPORT}: {dataset.name}, {target.name}").id
 
 
-def follow_export(workspace: Workspace, dataset: Dataset, within: Path | None = None) -> Status | None:
+def follow_export(workspace: Workspace, dataset: Dataset) -> Status | None:
     """The card of the dataset's newest export job while it runs or where it has not ended well.
 
     Args:
         workspace: Where jobs are.
         dataset: Whose exports.
-        within: Only a job that writes into this folder.
 
     Returns:
         The job when it is done and its files are there, None otherwise.
     """
     status = newest_job(workspace, dataset, EXPORT)
-    if status is None or (within is not None and not target_of(workspace, status).is_relative_to(within)):
+    if status is None:
         return None
     if status.state != "done":
         watch_job(workspace, status.id, key="export.job")
@@ -145,10 +146,13 @@ def read_back(target: Path, trainer: str, fingerprint: str) -> Export:
     except (OSError, ValueError) as error:
         raise CurationError(f"the files beside {target} are not whole", "write them again") from error
     rows = int(pc.sum(found["in_file"]).as_py() or 0)
-    lost = {**_counts(found["left_out"]), **{f"the trainer: {k}": n for k, n in _counts(found["trainer"]).items()}}
+    left_out, verdicts = _counts(found["left_out"]), _counts(found["trainer"])
     info: dict[str, Any] = {"companions": str(folder), "command": train_command(trainer, str(folder))}
-    if lost:
-        info["check"] = "; ".join(f"{count:,} rows, {why}" for why, count in lost.items())
+    said = [f"{count:,} selected rows are not in the file: {why}" for why, count in left_out.items()]
+    if verdicts:
+        said += [f"{verdicts.pop(USED, 0):,} of {rows:,} will be used", *(f"{n:,} {w}" for w, n in verdicts.items())]
+    if said:
+        info["check"] = "; ".join(said)
     return Export(fingerprint, str(target), rows, files, info)
 
 

@@ -122,6 +122,7 @@ def test_many_rows_are_written_by_a_job_and_what_it_wrote_is_read_back(
     assert "Pack all files for download" in [b.label for b in at.button]
     written = read_back(tmp_path / "out" / "made-20.json", "llama-factory", "")
     assert written.rows == 20
+    assert written.info["check"] == "20 of 20 will be used"
     for name, digest in written.files.items():
         assert hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
     scores = pq.read_schema(tmp_path / "out" / "made-20.json.d" / "decisions.parquet").names

@@ -27,7 +27,7 @@ def test_no_markdown_is_left(hostile):
 
 
 def test_no_character_turns_the_text_around():
-    assert text.plain("a\u202eb") == r"a\u202eb"
+    assert text.plain("a\u202eb") == r"a\\u202eb", "the backslash is escaped for Markdown"
     assert text.one_line("a\u2066b\u200f") == r"a\u2066b\u200f"
 
 
