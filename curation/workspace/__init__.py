@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from curation.workspace.files import folder_bytes, write_atomically
-from curation.workspace.folder import SCHEMA_VERSION, Workspace, default_name
+from curation.workspace.folder import Workspace
 from curation.workspace.infos import Added, DatasetInfo, Pruned, ResultInfo
+from curation.workspace.opening import SCHEMA_VERSION, default_name
 from curation.workspace.rowstore import MERGE_SEGMENTS, RowStore
 
 __all__ = [

@@ -34,12 +34,11 @@ from curation.core.errors import CurationError, machine_problem
 from curation.core.saving import to_json
 from curation.workspace import files
 from curation.workspace.files import folder_bytes, folders, read_facts, user_path, write_atomically
-from curation.workspace.infos import Added, DatasetInfo, Pruned, ResultInfo
+from curation.workspace.infos import Added, DatasetInfo, Pruned, ResultInfo, info_of
+from curation.workspace.opening import AREAS, SCHEMA_VERSION, default_name, prepared
 from curation.workspace.pruning import doomed, split_order, statuses_of, unfinished
 from curation.workspace.rowstore import RowStore
 
-SCHEMA_VERSION = 1
-AREAS = ("datasets", "results", "orders", "rows", "jobs", "exports", "cache", "locks", "tmp")
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{8,64}")
 _LAST_TIMINGS = 4 << 20
@@ -65,7 +64,7 @@ class Workspace:
         """
         path = user_path(root or os.environ.get("CURATION_WORKSPACE") or ".curation").resolve()
         try:
-            schema = _prepared(path)
+            schema = prepared(path)
         except OSError as error:
             raise machine_problem(error) or CurationError(f"{path} cannot be used as a workspace: {error}") from None
         if not isinstance(schema, int):
@@ -307,7 +306,7 @@ class Workspace:
         """Stored results, newest first; of one Dataset's fingerprint, or all."""
         found: dict[str, ResultInfo] = {}
         for folder in folders(self.root / "results"):
-            info = self._infos.get(folder.name) or _info(folder)
+            info = self._infos.get(folder.name) or info_of(folder)
             if info:
                 found[folder.name] = info
         self._infos = found
@@ -389,47 +388,3 @@ class Workspace:
                 for path in found:
                     self._remove(path)
         return Pruned(total, [str(path.relative_to(self.root)) for path in found])
-
-
-def _prepared(path: Path) -> Any:
-    """Make what is missing of a workspace; returns its schema."""
-    marker = path / "workspace.json"
-    if path.exists() and not path.is_dir():
-        raise CurationError(f"{path} is a file, not a workspace folder", "name a folder with --workspace")
-    if not marker.exists():
-        if path.exists() and any(path.iterdir()) and not (path / "locks").exists():
-            raise CurationError(
-                f"{path} has other files in it and is not a workspace", "name a new or empty folder with --workspace"
-            )
-        for area in ("locks", *AREAS):  # locks first: it marks a workspace that a killed process left half made
-            (path / area).mkdir(parents=True, exist_ok=True)
-        write_atomically(marker, json.dumps({"schema": SCHEMA_VERSION}))
-    for area in AREAS:
-        if not (path / area).is_dir():
-            (path / area).mkdir(exist_ok=True)
-    return read_facts(marker).get("schema")
-
-
-def _info(folder: Path) -> ResultInfo | None:
-    m = read_facts(folder / "manifest.json")
-    if not m:
-        return None
-    return ResultInfo(
-        key=folder.name,
-        kind=m["kind"],
-        use=m.get("use", ""),
-        step=m.get("step", ""),
-        dataset=m["dataset"],
-        seconds=m.get("seconds") or 0.0,
-        created=m["created"],
-        bytes=folder_bytes(folder),
-        manifest=m,
-    )
-
-
-def default_name(path: str | Path) -> str:
-    """A dataset's name from its first file: the name without endings."""
-    name = Path(str(path)).name
-    for ending in (".gz", ".zst", ".zip", ".json", ".jsonl", ".csv", ".tsv", ".parquet", ".arrow", ".ndjson"):
-        name = name.removesuffix(ending)
-    return name or "dataset"

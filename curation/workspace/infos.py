@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from curation.core.dataset import Dataset
+from curation.workspace.files import folder_bytes, read_facts
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,21 @@ class Pruned:
 
     bytes: int
     paths: list[str]
+
+
+def info_of(folder: Path) -> ResultInfo | None:
+    """A result by its folder, None when that is not whole."""
+    m = read_facts(folder / "manifest.json")
+    if not m:
+        return None
+    return ResultInfo(
+        key=folder.name,
+        kind=m["kind"],
+        use=m.get("use", ""),
+        step=m.get("step", ""),
+        dataset=m["dataset"],
+        seconds=m.get("seconds") or 0.0,
+        created=m["created"],
+        bytes=folder_bytes(folder),
+        manifest=m,
+    )
