@@ -15,7 +15,7 @@ from curation.core.artifacts import Coverage, Export, Selection
 from curation.core.errors import CurationError, RecipeError
 from curation.core.runtime import Runtime, checked_device, resolve_device
 from curation.engine import Outcome
-from curation.estimates import estimate, total
+from curation.estimates import cautions, estimate, total
 from curation.recipe import Recipe, load_yaml, plan, preset_names
 from curation.workspace import Workspace
 
@@ -91,6 +91,8 @@ def _foretell(workspace: Workspace, recipe: Recipe, bindings: dict[str, str], de
     """Say what a run will take, as far as it is known without measuring; returns the bindings, files read."""
     runtime = Runtime(device=resolve_device() if device == "auto" else checked_device(device))
     made = plan(recipe, workspace, bindings, runtime)
+    for sentence in cautions(made, workspace):
+        err.print(f"note: {sentence}")
     expected = estimate(made, workspace, runtime, calibrate=False)
     sums, todo = total(expected), [e for e in expected if not e.reused]
     if todo and not sums["unknown"]:

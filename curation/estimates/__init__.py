@@ -6,7 +6,8 @@ measured in docs/estimates.md.
 
 from __future__ import annotations
 
+from curation.estimates.cautions import cautions
 from curation.estimates.costs import Estimate, as_dicts, estimate, total
 from curation.estimates.timings import predict, timing_entry
 
-__all__ = ["Estimate", "as_dicts", "estimate", "predict", "timing_entry", "total"]
+__all__ = ["Estimate", "as_dicts", "cautions", "estimate", "predict", "timing_entry", "total"]

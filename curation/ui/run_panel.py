@@ -13,12 +13,13 @@ import streamlit as st
 from curation import jobs
 from curation.core.dataset import Dataset
 from curation.core.runtime import Runtime
-from curation.estimates import Estimate, estimate
+from curation.estimates import Estimate, cautions, estimate
 from curation.jobs import Status
 from curation.recipe import Recipe, plan
 from curation.ui import measure
 from curation.ui.components import errors_shown
 from curation.ui.job_card import estimate_table, watch_job
+from curation.ui.text import plain
 from curation.workspace import Workspace
 
 POLL_S = 1.5
@@ -71,6 +72,8 @@ def estimate_view(workspace: Workspace, recipe: Recipe, bindings: Mapping[str, s
     """
     with errors_shown():
         found, pending = estimates_of(workspace, recipe, bindings)
+        for sentence in cautions(plan(recipe, workspace, bindings, Runtime(device=device())), workspace):
+            st.warning(plain(sentence[0].upper() + sentence[1:]), icon=":material/translate:")
         if not pending:
             estimate_table(found)
             return True
