@@ -6,10 +6,14 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import webbrowser
 from pathlib import Path
 
 from curation.core.errors import CurationError
 from curation.workspace import Workspace
+
+OPEN_AFTER_S = 3.0
 
 SAFETY: dict[str, str | tuple[str, ...]] = {
     "server.address": "127.0.0.1",
@@ -42,7 +46,8 @@ def asset(name: str) -> Path:
 
 def command(port: int, browser: bool, query: str = "") -> list[str]:
     """The server's command line."""
-    options = {**SAFETY, "server.port": str(port), "server.headless": str(not browser).lower()}
+    # headless always: otherwise Streamlit lays an advertisement for its own tools over the page; we open the browser
+    options = {**SAFETY, "server.port": str(port), "server.headless": "true"}
     # an option with several values is given several times; joined by commas it would be one strange host
     flags = [
         f"--{name}={one}" for name, value in options.items() for one in ((value,) if isinstance(value, str) else value)
@@ -89,6 +94,10 @@ def serve(workspace: Workspace, *, port: int, browser: bool, query: str = "") ->
         "CURATION_FOLDER": str(Path.cwd()),
     }
     # the theme is read from .streamlit beside app.py, wherever the command was given
+    opener = threading.Timer(OPEN_AFTER_S, webbrowser.open, [f"http://127.0.0.1:{port}/{query}"])
+    opener.daemon = True
+    if browser:
+        opener.start()
     try:
         return subprocess.run(command(port, browser, query), env=environment, cwd=home(), check=False).returncode
     except KeyboardInterrupt:
