@@ -42,6 +42,11 @@ from curation.core.runtime import Runtime
 
 MethodClass = Literal["statistical", "zero-order", "first-order", "bayesian"]
 
+Purpose = Literal[
+    "coverage", "diversity and quality", "targeted", "duplicates", "bayesian", "by score", "baselines", "building blocks"
+]
+"""What a selector is for: the groups in which the app offers selectors and presets."""
+
 FAMILIES: dict[str, str] = {
     "encoder": "curation.encoders",
     "labeller": "curation.labellers",
@@ -147,6 +152,7 @@ class Method(BaseModel):
     version: ClassVar[int] = 1  # bumped whenever results change
     row_wise: ClassVar[bool] = False  # each row's result depends on that row alone, so it is kept per row content
     cached: ClassVar[bool] = True  # False for exporters: they act every time
+    elsewhere: ClassVar[tuple[str, ...]] = ()  # ports whose artifacts belong to another Dataset (targets, evaluation rows)
     returns: ClassVar[type[Artifact]] = Artifact
 
     @classmethod
@@ -271,6 +277,8 @@ class Selector(Method):
     verb: ClassVar[str] = "select"
     returns: ClassVar[type[Artifact]] = Selection
     nested: ClassVar[bool] = False  # the pick of k is the first k of the pick of k + 1
+    purpose: ClassVar[Purpose] = "building blocks"
+    when: ClassVar[str] = ""  # one sentence: when to use it
     eligible_ports: ClassVar[tuple[str, ...]] = ("features", "score", "labels", "neighbours")
     """Ports in which a row must be present to be eligible."""
 

@@ -159,20 +159,22 @@ class _Runner:
         absent = Missing.none(len(pool))
         if within is not None and step.within:
             absent = outside(within, step.within[0])
+        here = {name: value for name, value in ports.items() if name not in step.method.elsewhere}
         if step.method.returns.row_aligned:
-            for value in ports.values():
+            for value in here.values():
                 if isinstance(value, Features | Neighbours | Layout) and value.missing.mask.any():
                     absent = either(absent, value.missing)
         runtime = self._with_context(step, before)
         rows = np.flatnonzero(~absent.mask)
-        chosen = max((len(v) for v in ports.values() if isinstance(v, Selection)), default=0)
+        chosen = max((len(v) for v in here.values() if isinstance(v, Selection)), default=0)
         size = size_of(pool, rows, ports, chosen)
         if len(rows) == len(pool):
             return Made(call(step.method, pool, runtime, ports), size)
         if not len(rows):
             raise CurationError("no row is left to work on", "; ".join(f"{k}: {v}" for k, v in absent.counts().items()))
         part = pool.take(rows)
-        made = call(step.method, part, runtime, {p: cut(v, rows, part.fingerprint) for p, v in ports.items()})
+        parts = {**ports, **{p: cut(v, rows, part.fingerprint) for p, v in here.items()}}
+        made = call(step.method, part, runtime, parts)
         if not made.row_aligned:
             return Made(dataclasses.replace(made, dataset=pool.fingerprint), size)
         return Made(spread(made, rows, pool, absent), size)

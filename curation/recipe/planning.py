@@ -211,7 +211,8 @@ class _Planner:
         # `tokens` counts for a budget; a method may have a field of that name
         counts = None if "tokens" in cls.model_fields else given.get("tokens")
         tokens = self._one("tokens", Port(Score), counts) if counts else None
-        dataset = self._dataset_for(given, references, within)
+        here = {p: r for p, r in references.items() if p not in cls.elsewhere}
+        dataset = self._dataset_for(given, here, within)
         budget = getattr(method, "budget", None)
         if budget is not None and parse_budget(budget)[0] == "tokens":
             if tokens is None:

@@ -271,7 +271,9 @@ class Given:
         """Arguments for the verb, each of its own making; optional ones only if asked for."""
         return {
             # where rows need not be free of duplicates only some have one, or nothing would be left
-            name: self.some_duplicates() if name == "duplicates" and port.optional else self._port(port, seed)
+            name: self.some_duplicates()
+            if name == "duplicates" and port.optional
+            else (Given("usual", 6) if name in cls.elsewhere else self)._port(port, seed)
             for seed, (name, port) in enumerate(cls.ports().items())
             if optional or not port.optional
         }
@@ -385,14 +387,17 @@ class Harness:
             return self.select(method, made, ports, max(1, eligible // 3)), made.pool
         out = np.zeros(made.n, bool)
         if method.returns.row_aligned:
-            for value in ports.values():
-                if isinstance(value, Features | Neighbours):
+            for name, value in ports.items():
+                if name not in method.elsewhere and isinstance(value, Features | Neighbours):
                     out |= value.missing.mask
         pool = made.pool
         if out.any():
             rows = np.flatnonzero(~out)
             pool = pool.take(rows)
-            ports = {name: _cut(value, rows, pool.fingerprint) for name, value in ports.items()}
+            ports = {
+                name: value if name in method.elsewhere else _cut(value, rows, pool.fingerprint)
+                for name, value in ports.items()
+            }
         return getattr(method, method.verb)(pool, self.runtime(method), **ports), pool
 
     def try_out(self, variant: Variant, case: str, check: Callable[[Method, Given, dict[str, Any]], None]) -> None:
