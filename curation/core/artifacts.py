@@ -96,7 +96,7 @@ class Score(Artifact):
         missing: Why.
         name: Short name for axes and tables.
         higher_is_better: None when neither end is better by itself (length, language).
-        columns: More numbers `[n]` or `[n, c]` made on the way, by name.
+        columns: More numbers `[n]` or `[n, c]` made on the way, by name; `of` holds a row for each row, -1 = none.
         info: Plain facts worth showing.
     """
 
@@ -117,7 +117,7 @@ class Score(Artifact):
             dataset=dataset,
             values=self.values[rows],
             missing=self.missing.take(rows),
-            columns={k: v[rows] for k, v in self.columns.items()},
+            columns=_columns_of(self.columns, rows),
         )
 
     def scatter(self, rows: np.ndarray, n: int, dataset: str, outside: str) -> Self:
@@ -126,7 +126,7 @@ class Score(Artifact):
             dataset=dataset,
             values=_spread(np.asarray(self.values), rows, n, np.nan),
             missing=self.missing.scatter(rows, n, outside),
-            columns={k: _spread(np.asarray(v), rows, n, _empty_of(v)) for k, v in self.columns.items()},
+            columns=_columns_in(self.columns, rows, n),
         )
 
 
@@ -177,7 +177,7 @@ class Labels(Artifact):
             dataset=dataset,
             codes=self.codes[rows],
             missing=self.missing.take(rows),
-            columns={k: _renumber(v, rows) if k == "of" else v[rows] for k, v in self.columns.items()},
+            columns=_columns_of(self.columns, rows),
         )
 
     def scatter(self, rows: np.ndarray, n: int, dataset: str, outside: str) -> Self:
@@ -186,11 +186,26 @@ class Labels(Artifact):
             dataset=dataset,
             codes=_spread(np.asarray(self.codes), rows, n, NO_ROW),
             missing=self.missing.scatter(rows, n, outside),
-            columns={
-                k: _spread(np.where(v >= 0, rows[v], NO_ROW) if k == "of" else np.asarray(v), rows, n, _empty_of(v))
-                for k, v in self.columns.items()
-            },
+            columns=_columns_in(self.columns, rows, n),
         )
+
+
+def _columns_of(columns: dict[str, np.ndarray], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Columns of a subset; `of` holds rows, so it is renumbered."""
+    return {k: _renumber(v, rows) if _names_rows(k, v) else v[rows] for k, v in columns.items()}
+
+
+def _columns_in(columns: dict[str, np.ndarray], rows: np.ndarray, n: int) -> dict[str, np.ndarray]:
+    """Columns of a subset spread over the whole."""
+    return {
+        k: _spread(np.where(v >= 0, rows[v], NO_ROW) if _names_rows(k, v) else np.asarray(v), rows, n, _empty_of(v))
+        for k, v in columns.items()
+    }
+
+
+def _names_rows(name: str, values: np.ndarray) -> bool:
+    """True for the column `of`, unless a user's own numbers bear that name."""
+    return name == "of" and values.dtype.kind == "i"
 
 
 def _renumber(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
