@@ -109,6 +109,21 @@ def finite_points(points: np.ndarray) -> np.ndarray:
     Raises:
         DataError: not a matrix with rows, or not finite (also when the squares exceed float64); the first row is named.
     """
+    points, _ = product_points(points)
+    return points.astype(np.float32) if points.dtype == np.float16 else points
+
+
+def product_points(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """As `finite_points`, but half precision stays half precision, and memory-mapped points stay on disk.
+
+    For those who widen them block by block (`curation.linalg.products.block_of`).
+
+    Returns:
+        The points, and float64 `[n]`, their squared lengths.
+
+    Raises:
+        DataError: as `finite_points`.
+    """
     points = _matrix(points)
     if not len(points):
         raise DataError("there are no rows", "give at least one row with features")
@@ -123,9 +138,9 @@ def finite_points(points: np.ndarray) -> np.ndarray:
     if points.dtype in (np.float16, np.float32):
         lowest, highest = FLOAT32_SAFE
         largest = float(norms.max())
-        safe = largest == 0 or lowest < largest < highest
-        return np.ascontiguousarray(points, np.float32 if safe else np.float64)
-    return np.ascontiguousarray(points, np.float64)
+        if largest == 0 or lowest < largest < highest:
+            return np.ascontiguousarray(points), norms
+    return np.ascontiguousarray(points, np.float64), norms
 
 
 def squared_norms(points: np.ndarray) -> np.ndarray:
@@ -174,7 +189,8 @@ def bound_share(points: np.ndarray) -> float:
     The norms and the two additions add a few u more, the float64 sum of squares that it is compared with at most
     2·d·u. Written with eps = 2·u there is room left.
     """
-    return 2 * (points.shape[1] + 16) * float(np.finfo(points.dtype).eps)
+    kind = np.float32 if points.dtype == np.float16 else points.dtype  # which half precision becomes in products
+    return 2 * (points.shape[1] + 16) * float(np.finfo(kind).eps)
 
 
 def _matrix(points: np.ndarray) -> np.ndarray:

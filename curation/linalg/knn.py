@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +20,7 @@ from curation.linalg.distances import (
     pair_squared_distances,
     squared_norms,
 )
+from curation.linalg.products import full_precision
 
 log = logging.getLogger(__name__)
 
@@ -342,7 +342,7 @@ def _on_device(
     while start < len(queries):
         rows = queries[start : start + block]
         try:
-            with _full_precision():
+            with full_precision():
                 at = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
                 scores = points[at] @ points.T
                 if half is not None:
@@ -359,19 +359,6 @@ def _on_device(
         beyond = np.full(len(rows), np.inf) if want == n - 1 else bounds.from_scores(rows, kept.min(axis=1))
         yield rows, columns, beyond
         start += len(rows)
-
-
-@contextmanager
-def _full_precision() -> Iterator[None]:
-    """Products in true float32: with shortened ones (TF32) the bounds would not hold."""
-    import torch
-
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 # ---------------------------------------------------------------------- approximate

@@ -88,6 +88,64 @@ def test_equals_the_textbook_loop_whatever_pool_and_blocks(kind, seed, monkeypat
             assert found.info["radius"] == distance.max()
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_device_and_in_half_precision_the_picks_are_the_same(kind, seed, tmp_path):
+    """ "cpu:0" takes the way of GPUs on the processor."""
+    points = points_of(kind, np.random.default_rng(seed))
+    expected = k_center_greedy(points, 70)
+    found = k_center_greedy(points, 70, pool=16, device="cpu:0")
+    np.testing.assert_array_equal(found.order, expected.order)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+    np.testing.assert_array_equal(found.covered_by, expected.covered_by)
+    if kind in ("double", "outliers"):
+        return  # beyond the range of half precision
+    half = points.astype(np.float16)
+    np.save(tmp_path / "half.npy", half)
+    mapped = np.load(tmp_path / "half.npy", mmap_mode="r")
+    wide = k_center_greedy(half.astype(np.float64), 70)
+    for device in ("cpu", "cpu:0"):
+        narrow = k_center_greedy(mapped, 70, pool=16, device=device)
+        np.testing.assert_array_equal(narrow.order, wide.order)
+        np.testing.assert_array_equal(narrow.gains, wide.gains)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ignore", [1, 7, 40])
+def test_passing_over_the_farthest_equals_the_loop(kind, ignore):
+    points = points_of(kind, np.random.default_rng(1))
+    wide = points.astype(np.float64)
+    squared, order = np.full(len(wide), np.inf), [3]
+    while True:
+        difference = wide - wide[order[-1]]
+        squared = np.minimum(squared, np.einsum("ij,ij->i", difference, difference))
+        ranked = np.argsort(-squared, kind="stable")
+        if len(order) == 50 or squared[ranked[ignore]] <= 0:
+            break
+        order.append(int(ranked[ignore]))
+    for pool in (1, 16, 512):
+        found = k_center_greedy(points, 50, first=3, ignore=ignore, pool=pool)
+        assert found.order.tolist() == order
+        assert found.short_by == 50 - len(order)
+        assert bool(found.short_by) == bool(found.short_reason)
+        np.testing.assert_array_equal(found.order[:9], k_center_greedy(points, 9, first=3, ignore=ignore).order)
+    assert found.info["radius"] <= np.sqrt(squared.max())
+
+
+def test_planted_outliers_are_passed_over_and_every_blob_is_reached():
+    rng = np.random.default_rng(0)
+    blobs = np.repeat(np.eye(6) * 10, 30, axis=0) + rng.standard_normal((180, 6)) * 0.05
+    outliers = rng.standard_normal((5, 6)) * 1000
+    points = np.concatenate([blobs, outliers])
+    plain, robust = (k_center_greedy(points, 6, first=0, ignore=k) for k in (0, 5))
+    assert np.isin(plain.order, np.arange(180, 185)).sum() == 5
+    assert sorted(robust.order // 30) == [0, 1, 2, 3, 4, 5]
+    assert (robust.stage[180:] == 3).all()
+    assert robust.info["radius"] < 1
+    with pytest.raises(CurationError, match="passed over"):
+        k_center_greedy(points, 6, ignore=185)
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     hnp.arrays(
