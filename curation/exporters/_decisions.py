@@ -110,7 +110,8 @@ class _States:
                 yield "in: all rows are exported"
             elif self.pick[row]:
                 place = int(self.pick[row])
-                gain = f", gain {s.gains[place - 1]:.4g}" if len(s.gains) else ""
+                known = len(s.gains) and np.isfinite(s.gains[place - 1])
+                gain = f", gain {s.gains[place - 1]:.4g}" if known else ""
                 yield f"in: pick {place} of {len(s.order)}{gain}"
             else:
                 yield _why_out(s, row)

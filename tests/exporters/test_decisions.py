@@ -26,7 +26,7 @@ def table(make, ask, pick, tmp_path):
         selection = pick(
             ds,
             [5, 2, 7],
-            gains=np.array([3.0, 2.0, 1.0]),
+            gains=np.array([np.inf, 2.0, np.nan]),
             margin=margin,
             covered_by=covered,
             distance=np.where(covered >= 0, 0.25, np.nan),
