@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from curation.core.artifacts import Score, Selection
 from curation.core.dataset import Dataset
-from curation.core.method import Ask, Selector, Size
+from curation.core.method import Ask, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.selectors._build import numbers, selection, sorted_rows
 
@@ -37,6 +37,10 @@ class Band(Selector):
     """
 
     title: ClassVar[str] = "Band"
+    purpose: ClassVar[Purpose] = "by score"
+    when: ClassVar[str] = (
+        "The ends of a score are both suspect: very low is broken, very high is noise; the middle is wanted."
+    )
     weakness: ClassVar[str] = "Throws both ends away, and the best rows may be at one of them."
     source: ClassVar[str] = "Middle-of-the-score pruning, e.g. Marion et al. 2023, arXiv 2309.04564"
 

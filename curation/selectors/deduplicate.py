@@ -10,7 +10,7 @@ from pydantic import Field
 from curation.core.artifacts import NO_ROW, Labels, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
-from curation.core.method import Ask, Selector
+from curation.core.method import Ask, Purpose, Selector
 from curation.core.runtime import Runtime
 from curation.linalg.groups import Links
 from curation.selectors._build import selection
@@ -47,6 +47,8 @@ class Deduplicate(Selector):
     """
 
     title: ClassVar[str] = "Remove duplicates"
+    purpose: ClassVar[Purpose] = "duplicates"
+    when: ClassVar[str] = "Groups of duplicates were found by a labeller, and one row of each is to stay."
     weakness: ClassVar[str] = (
         "Groups are chains: their ends may differ more than the threshold says; look at the weakest."
     )

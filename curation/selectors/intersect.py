@@ -21,6 +21,7 @@ class Intersect(Selector):
     """
 
     title: ClassVar[str] = "Intersection"
+    when: ClassVar[str] = "Rows must have passed several stages at once."
     weakness: ClassVar[str] = "Shrinks fast: two independent tenths have a hundredth in common."
     source: ClassVar[str] = "Set intersection"
 

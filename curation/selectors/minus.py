@@ -17,6 +17,7 @@ class Minus(Selector):
     """Every row of `of` that is in none of `without`, in the order, with the gains and weights, of `of`."""
 
     title: ClassVar[str] = "Difference"
+    when: ClassVar[str] = "Rows that were taken, held out or dropped before are to be left out."
     weakness: ClassVar[str] = "Takes away the very rows only: near-duplicates of them stay."
     source: ClassVar[str] = "Set difference"
 

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from curation.core.artifacts import NO_ROW, Features, Labels, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
-from curation.core.method import Ask, Budget, Selector, Size
+from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.linalg.distances import pair_squared_distances, unit_rows
 from curation.selectors._build import largest_remainder, selection
@@ -145,6 +145,8 @@ class Modn(Selector):
     """
 
     title: ClassVar[str] = "MODN"
+    purpose: ClassVar[Purpose] = "coverage"
+    when: ClassVar[str] = "One task inside a pool of many tasks is to be covered, or every cluster in proportion."
     weakness: ClassVar[str] = (
         "Blind to quality: whatever is far from the rest comes early, broken and off-topic rows too, so filter first."
     )

@@ -10,7 +10,7 @@ from pydantic import Field
 from curation.core.artifacts import Labels, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
-from curation.core.method import Ask, Budget, Selector, Size
+from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.selectors._build import cut, largest_remainder, selection
 
@@ -81,6 +81,8 @@ class Random(Selector):
     """
 
     title: ClassVar[str] = "Random"
+    purpose: ClassVar[Purpose] = "baselines"
+    when: ClassVar[str] = "Always, beside everything else: what does not beat it is not worth its cost."
     weakness: ClassVar[str] = "Keeps the pool's dirt and repetition in their share; one draw alone proves nothing."
     source: ClassVar[str] = (
         "Simple and stratified random sampling; baseline of Ivison et al. 2025, arXiv 2503.01807 (mean of three draws)"

@@ -48,6 +48,7 @@ class Rows(Selector):
     """
 
     title: ClassVar[str] = "Rows by number"
+    when: ClassVar[str] = "You know the rows by number: a lasso, a search, a list of your own."
     weakness: ClassVar[str] = "A choice by hand: nobody can check why these rows, and it fits this dataset only."
     source: ClassVar[str] = "The user's own"
 

@@ -15,7 +15,7 @@ from curation.core.artifacts import Labels, Model, Score, Selection
 from curation.core.chance import chance
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, MissingDependency
-from curation.core.method import Ask, MethodClass, Selector, Size
+from curation.core.method import Ask, MethodClass, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.models.brief import BriefTrainings, free_rows, scorable, settings_for, some_rows, starting_point
 from curation.models.rendering import encode_rows
@@ -170,6 +170,8 @@ class SizeSearch(Selector):
     """
 
     title: ClassVar[str] = "Size search"
+    purpose: ClassVar[Purpose] = "by score"
+    when: ClassVar[str] = "A score orders the rows well, and how many to keep is the question."
     method_class: ClassVar[MethodClass] = "zero-order"
     weakness: ClassVar[str] = (
         "The loss of one training is noisy: two sizes a little apart may change places by the seed."

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from curation.core.artifacts import Labels, Score, Selection
 from curation.core.dataset import Dataset
-from curation.core.method import Ask, Selector, Size
+from curation.core.method import Ask, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.selectors._build import numbers, selection
 
@@ -47,6 +47,10 @@ class Spaced(Selector):
     """
 
     title: ClassVar[str] = "Even steps in every label"
+    purpose: ClassVar[Purpose] = "building blocks"
+    when: ClassVar[str] = (
+        "A few rows of every label along the whole range of a score are wanted, such as for a first training."
+    )
     weakness: ClassVar[str] = "A label of ten rows gets as many picks as one of ten thousand."
     source: ClassVar[str] = "Cherry LLM (Li et al. 2023, arXiv 2308.12032), the rows of its pre-experience"
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from curation.core.artifacts import Score, Selection
 from curation.core.dataset import Dataset
-from curation.core.method import Ask, Budget, Selector, Size
+from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.selectors._build import End, cut, highest_first, numbers, sorted_rows
 
@@ -22,6 +22,8 @@ class TopK(Selector):
     """
 
     title: ClassVar[str] = "Top k"
+    purpose: ClassVar[Purpose] = "by score"
+    when: ClassVar[str] = "The score is trusted as it is and the pool is free of copies."
     weakness: ClassVar[str] = "Knows nothing of repetition: a hundred copies of the best row are the best hundred rows."
     source: ClassVar[str] = "Sorting"
     nested: ClassVar[bool] = True

@@ -44,6 +44,7 @@ class Union(Selector):
     """
 
     title: ClassVar[str] = "Union"
+    when: ClassVar[str] = "Several selections are to be trained on together."
     weakness: ClassVar[str] = "Selections made apart repeat each other: near-duplicates across them are all kept."
     source: ClassVar[str] = "Set union"
 

@@ -27,6 +27,7 @@ class Where(Selector):
     """
 
     title: ClassVar[str] = "Where a label is"
+    when: ClassVar[str] = "A label says which rows belong: a cluster, a language, a source."
     weakness: ClassVar[str] = "As right as the labels; a cluster's name describes most of its rows, not each."
     source: ClassVar[str] = "Comparison"
 

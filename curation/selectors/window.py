@@ -9,7 +9,7 @@ from pydantic import Field
 
 from curation.core.artifacts import Score, Selection
 from curation.core.dataset import Dataset
-from curation.core.method import Ask, Budget, Selector, Size
+from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
 from curation.selectors._build import End, cut, highest_first, numbers, sorted_rows
 
@@ -25,6 +25,8 @@ class Window(Selector):
     """
 
     title: ClassVar[str] = "Offset window"
+    purpose: ClassVar[Purpose] = "by score"
+    when: ClassVar[str] = "The hardest rows are likely to be errors: leave them out and take the next hardest."
     weakness: ClassVar[str] = "The right offset differs from pool to pool and is found by trial."
     source: ClassVar[str] = (
         "Leaving out the hardest rows: Paul et al. 2021, arXiv 2107.07075; Zheng et al. 2023, arXiv 2210.15809"

@@ -9,7 +9,9 @@ import streamlit as st
 
 from curation.core.dataset import Dataset
 from curation.recipe import Recipe
+from curation.ui import session
 from curation.ui.ports import BASE, SCRATCH, ask_base
+from curation.ui.select_recipe import preset_inputs
 from curation.ui.text import plain
 
 COLUMN = "labeller/column"
@@ -43,6 +45,33 @@ def ask_preset(dataset: Dataset, use: str, *, key: str) -> tuple[list[str], str]
             elif found != step["field"]:
                 settings.append(f"{name}.field={json.dumps(found, ensure_ascii=False)}")
     return [*settings, *_more(recipe.about, key=f"{key}.{use}.more")], ", ".join(missing)
+
+
+def ask_inputs(dataset: Dataset, use: str, *, key: str) -> tuple[dict[str, str], str]:
+    """Ask for the other datasets that a preset reads.
+
+    Returns:
+        Input → fingerprint, and what is still missing, "" when nothing is.
+    """
+    chosen: dict[str, str] = {}
+    missing: list[str] = []
+    others = {d.fingerprint: d.name for d in session.workspace().datasets() if d.fingerprint != dataset.fingerprint}
+    for name, spec in preset_inputs(use).items():
+        word = name.replace("-", " ")
+        if not others:
+            st.info(f"{word.capitalize()}: add the file on the Data page first.", icon=":material/upload_file:")
+            found = None
+        else:
+            found = st.selectbox(
+                word.capitalize(), [*others], None if spec.optional else 0, key=f"{key}.{use}.{name}",
+                format_func=lambda k: plain(others[k]), placeholder="Choose a dataset",
+                help="Another dataset of this workspace; add its file on the Data page",
+            )  # fmt: skip
+        if found is not None:
+            chosen[name] = found
+        elif not spec.optional:
+            missing.append(f"the dataset with the {word}")
+    return chosen, ", ".join(missing)
 
 
 def _field(dataset: Dataset, step: str, usual: str, *, key: str) -> str | None:

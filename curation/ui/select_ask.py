@@ -15,9 +15,9 @@ from curation.recipe import Recipe, preset_names
 from curation.ui import pool, session
 from curation.ui.components import class_badge, error_box, method_about
 from curation.ui.forms import method_form
-from curation.ui.pool import title_of
+from curation.ui.method_choice import choose_method, title_of_use, when_of
 from curation.ui.ports import ask_ports
-from curation.ui.preset_ask import ask_preset
+from curation.ui.preset_ask import ask_inputs, ask_preset
 from curation.ui.run_panel import run_panel
 from curation.ui.select_recipe import BY_HAND, Wish, method_of, preset_values, selection_recipe
 from curation.ui.text import plain
@@ -32,18 +32,18 @@ def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
     uses = [u for u in selectors() if u not in BY_HAND]
     left, right = st.columns([3, 2], gap="large")
     with left:
-        use = st.selectbox(
-            "Method", uses, uses.index(FIRST) if FIRST in uses else 0, key="select.use", format_func=_title,
-            persist_state="session", help="Recipes combine several steps; methods are single ones",
-        )  # fmt: skip
+        use = choose_method(uses, FIRST)
     cls = method_of(use)
     with right:
         _about(use, cls)
     with left:
         settings: list[str] = []
+        inputs: dict[str, str] = {}
         ports: dict[str, Any] = {}
         if use in preset_names():
-            settings, missing = ask_preset(dataset, use, key="select.preset")
+            settings, lacking = ask_preset(dataset, use, key="select.preset")
+            inputs, unbound = ask_inputs(dataset, use, key="select.input")
+            missing = ", ".join(filter(None, (lacking, unbound)))
             missing = missing and f"Still to be set: {missing}."
         else:
             ports, missing = ask_ports(dataset, cls, key=f"select.port.{use}")
@@ -54,24 +54,18 @@ def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
         return
     if not sound:
         return
-    wish = Wish(use, values, ports, within, hold_out, coverage, tuple(settings))
+    wish = Wish(use, values, ports, within, hold_out, coverage, tuple(settings), inputs)
     try:
         recipe, bindings = selection_recipe(workspace, dataset.fingerprint, wish)
     except CurationError as error:
         error_box(error)
         return
     run_panel(
-        workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {_title(use)}", label="Select",
+        workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {title_of_use(use)}", label="Select",
         icon=":material/checklist:", key="select.run", shortcut="Ctrl+Enter",
     )  # fmt: skip
     with st.expander("The recipe that this button runs", icon=":material/receipt_long:"):
         st.code(recipe.yaml(), language="yaml")
-
-
-def _title(use: str) -> str:
-    if use in preset_names():
-        return f"{Recipe.read(use).about.get('title', use)} (recipe)"
-    return title_of(use)
 
 
 def _about(use: str, cls: type[Method]) -> None:
@@ -82,9 +76,11 @@ def _about(use: str, cls: type[Method]) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(f"**{plain(str(about.get('title', use)))}**", width="content")
                 class_badge(about.get("method_class") or cls.method_class)
-            for word in ("paper", "scope"):
-                if about.get(word):
-                    st.markdown(plain(" ".join(str(about[word]).split())))
+            if about.get("paper"):
+                st.markdown(plain(" ".join(str(about["paper"]).split())))
+            _when(use)
+            if about.get("scope"):
+                st.markdown(f":material/travel_explore: **Scope.** {plain(' '.join(str(about['scope']).split()))}")
             if cls.weakness:
                 st.markdown(f":orange[:material/warning:] **Known weakness.** {plain(cls.weakness)}")
             st.caption(f"Source: {plain(str(about.get('source', '')))}")
@@ -92,6 +88,12 @@ def _about(use: str, cls: type[Method]) -> None:
                 st.code(Recipe.read(use).yaml(), language="yaml")
         else:
             method_about(cls)
+            _when(use)
+
+
+def _when(use: str) -> None:
+    if when_of(use):
+        st.markdown(f":green[:material/check_circle:] **When.** {plain(when_of(use))}")
 
 
 # ------------------------------------------------------------------ parameters and inputs

@@ -32,6 +32,7 @@ class Wish:
         hold_out: Share of rows that are set aside first, 0 = none.
         coverage: Measure coverage as well.
         settings: Of a preset's other steps, `STEP.FIELD=VALUE` each.
+        inputs: Of a preset that reads other rows: input → fingerprint of their dataset.
     """
 
     use: str
@@ -41,6 +42,7 @@ class Wish:
     hold_out: float = 0.0
     coverage: bool = True
     settings: Sequence[str] = ()
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def method_of(use: str) -> type[Method]:
@@ -60,6 +62,14 @@ def preset_values(use: str) -> dict[str, Any]:
     return {k: v for k, v in recipe.steps[recipe.result.removeprefix("$")].items() if k in fields}
 
 
+def preset_inputs(use: str) -> dict[str, Input]:
+    """The datasets beside the pool that a preset reads: query rows, evaluation rows."""
+    if use not in preset_names():
+        return {}
+    inputs = Recipe.read(use).inputs
+    return {name: spec for name, spec in inputs.items() if name != "pool" and spec.type == "Dataset"}
+
+
 def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Recipe, dict[str, str]]:
     """The recipe of a wish, and its bindings.
 
@@ -76,6 +86,8 @@ def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Re
         recipe = complete(wish.use, wish.values).with_settings(wish.settings)
         # the Export page writes files
         parts.steps = {n: dict(s) for n, s in recipe.steps.items() if not str(s["use"]).startswith("exporter/")}
+        parts.inputs.update({name: spec.type for name, spec in preset_inputs(wish.use).items()})
+        parts.bindings.update(wish.inputs)
     else:
         values = dict(wish.values)
         for port, keys in wish.ports.items():
@@ -86,7 +98,8 @@ def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Re
         recipe = complete(wish.use, values, steps=parts.steps)
         parts.steps = {n: dict(s) for n, s in recipe.steps.items()}
     _limit(parts, recipe.result.removeprefix("$"), wish)
-    inputs = {name: Input(type=kind) for name, kind in parts.inputs.items()}
+    optional = {name for name, spec in preset_inputs(wish.use).items() if spec.optional}
+    inputs = {name: Input(type=kind, optional=name in optional) for name, kind in parts.inputs.items()}
     recipe = recipe.model_copy(update={"steps": parts.steps, "inputs": inputs})
     if wish.coverage:
         recipe = with_coverage(recipe)

@@ -17,10 +17,12 @@ from curation.trial import TrialAgainstRandom
 from curation.ui import pool, session
 from curation.ui.components import error_box
 from curation.ui.forms import budget_input, method_form
+from curation.ui.method_choice import title_of_use
 from curation.ui.pool import Stored
 from curation.ui.ports import ask_base
 from curation.ui.preset_ask import ask_preset
 from curation.ui.run_panel import run_panel
+from curation.ui.select_recipe import preset_inputs
 from curation.ui.text import number, plain
 from curation.ui.trial_recipe import Kind, TrialWish, Trusted, trial_command, wished_trial
 from curation.workspace import Workspace
@@ -122,7 +124,8 @@ def made_by(stored: Stored) -> None:
 def _selections(dataset: Dataset) -> tuple[list[str], int | str | None, dict[str, list[str]], str]:
     """Keys of selections and names of presets, the budget and the settings of the presets, and what they lack."""
     names = {s.key: s.name for s in pool.selections(dataset.fingerprint)}
-    presets = {p: f"{Recipe.read(p).about.get('title', p)} (recipe)" for p in preset_names()}
+    # those that read further datasets are run on the Select page first
+    presets = {p: title_of_use(p) for p in preset_names() if not preset_inputs(p)}
     first = [next(iter(names))] if names else []
     chosen = st.multiselect(
         "Selections to try", [*names, *presets], first, max_selections=MOST, key="trial.selections",

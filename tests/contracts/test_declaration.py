@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from curation.core.method import FAMILIES, MethodClass, Scorer, Selector, Size, discover
+from curation.core.method import FAMILIES, MethodClass, Purpose, Scorer, Selector, Size, discover
 from curation.recipe import RESERVED
 
 TESTS = Path(__file__).parents[1]
@@ -47,6 +47,9 @@ def test_it_says_what_it_does_and_where_it_comes_from(cls):
     assert cls.version >= 1
     if issubclass(cls, Selector | Scorer):
         assert cls.weakness, "no known weakness"
+    if issubclass(cls, Selector):
+        assert cls.purpose in get_args(Purpose)
+        assert cls.when, "it is not said when to use it"
     for text in (cls.title, cls.source, cls.weakness):
         assert "\n" not in text
 

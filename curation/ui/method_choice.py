@@ -1,0 +1,126 @@
+"""Which way of selecting: methods and presets in groups by what they are for, and when to use each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import streamlit as st
+
+from curation.core.method import Purpose, Selector, find
+from curation.recipe import Recipe, preset_names
+from curation.ui.pool import title_of
+from curation.ui.text import plain
+
+PURPOSES: tuple[str, ...] = get_args(Purpose)
+MEANINGS: dict[str, str] = {
+    "coverage": "leave no region of the pool out",
+    "diversity and quality": "good rows, and no two alike",
+    "targeted": "rows like those you name",
+    "duplicates": "one row of many that say the same",
+    "bayesian": "rows that a linear model would learn most from",
+    "by score": "one number decides",
+    "baselines": "what every choice has to beat",
+    "building blocks": "parts of a recipe: sets, labels, rows by number",
+}
+KEY = "select.use"
+
+
+def choose_method(uses: Sequence[str], first: str) -> str:
+    """Ask for a method or preset.
+
+    Args:
+        uses: Recipe names of selectors, names of presets.
+        first: What is chosen at the start.
+
+    Returns:
+        The recipe name or the preset's name.
+    """
+    grouped = sorted(uses, key=lambda use: (PURPOSES.index(purpose_of(use)), use.startswith("selector/")))
+    groups = [p for p in PURPOSES if any(purpose_of(use) == p for use in grouped)]
+    purpose = st.pills(
+        "What for", groups, key="select.purpose", persist_state="session", format_func=str.capitalize,
+        help="; ".join(f"**{p}**: {MEANINGS[p]}" for p in groups),
+    )  # fmt: skip
+    offered = [use for use in grouped if purpose in (None, purpose_of(use))]
+    if st.session_state.get(KEY, first) not in offered:
+        st.session_state[KEY] = offered[0]  # another group was chosen
+    use: str = st.selectbox(
+        "Method", offered, offered.index(first) if first in offered else 0, key=KEY,
+        format_func=title_of_use if purpose else _with_group, persist_state="session",
+        help="Recipes combine several steps; methods are single ones",
+    )  # fmt: skip
+    with st.expander(
+        "All methods side by side", icon=":material/table_rows:", on_change="rerun", key="select.all"
+    ) as box:
+        if box.open:
+            _table(grouped, offered)
+    return use
+
+
+def purpose_of(use: str) -> str:
+    """The group that a selector or preset is in."""
+    if use in preset_names():
+        return str(_about(use).get("purpose", "building blocks"))
+    cls = find(use)
+    return cls.purpose if issubclass(cls, Selector) else "building blocks"
+
+
+def when_of(use: str) -> str:
+    """One sentence: when to use it."""
+    if use in preset_names():
+        return " ".join(str(_about(use).get("when", "")).split())
+    cls = find(use)
+    return cls.when if issubclass(cls, Selector) else ""
+
+
+def title_of_use(use: str) -> str:
+    """What a selector or preset is called."""
+    if use in preset_names():
+        return f"{_about(use).get('title', use)} (recipe)"
+    return title_of(use)
+
+
+def _about(preset: str) -> dict[str, Any]:
+    return Recipe.read(preset).about
+
+
+def _with_group(use: str) -> str:
+    return f"{purpose_of(use).capitalize()} · {title_of_use(use)}"
+
+
+def _table(uses: Sequence[str], offered: Sequence[str]) -> None:
+    """Every method with its group, class and the sentence; a click chooses."""
+
+    def chosen() -> None:
+        rows = st.session_state["select.table"]["selection"]["rows"]
+        if rows:
+            st.session_state[KEY] = shown[rows[0]]
+
+    shown = list(offered)
+    lines = [
+        {
+            "what for": purpose_of(use),
+            "method": title_of_use(use),
+            "when to use it": plain(when_of(use)),
+            "class": _class_of(use),
+        }
+        for use in shown
+    ]
+    st.caption(f"{len(shown)} of {len(uses)} ways to select. A click on a line chooses it.")
+    st.dataframe(
+        lines, key="select.table", on_select=chosen, selection_mode="single-row", hide_index=True, row_height=52,
+        height=min(560, 40 + 53 * len(lines)), alt="All methods side by side",
+        column_config={
+            "what for": st.column_config.TextColumn(width=150),
+            "method": st.column_config.TextColumn(width=220),
+            "when to use it": st.column_config.TextColumn(width=560),
+            "class": st.column_config.TextColumn(width=100),
+        },
+    )  # fmt: skip
+
+
+def _class_of(use: str) -> str:
+    if use in preset_names():
+        return str(_about(use).get("method_class", ""))
+    return find(use).method_class
