@@ -125,6 +125,7 @@ def main() -> None:
             train_tokens=args.tokens,
             max_tokens=256,
             seeds=2,
+            random_seeds=5,
             length_matched=3,
             evaluation_rows=args.evaluation,
         )

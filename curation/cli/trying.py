@@ -33,7 +33,7 @@ def trial(
     model: Annotated[str, typer.Option(help="A causal language model by name or folder [a small one, made here]")] = "",
     label: Annotated[str, typer.Option(help="A field: train a classifier on it instead of a language model")] = "",
     clusters: Annotated[bool, typer.Option("--clusters", help="Verdicts for every cluster as well")] = False,
-    random_seeds: Annotated[int | None, typer.Option(help="Random draws of the same size [5]")] = None,
+    random_seeds: Annotated[int | None, typer.Option(help="Random draws of the same size [10]")] = None,
     settings: SetOption = None,
     results: Annotated[
         Path | None, typer.Option(help="CSV or JSON of trainings done elsewhere; nothing is trained")

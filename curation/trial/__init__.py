@@ -76,7 +76,7 @@ class TrialAgainstRandom(Method):
     template: str = Field("auto", min_length=1, description="how conversations are written for a language model")
     max_tokens: int = Field(512, ge=8, le=1_000_000, description="longer rows are cut to so many tokens")
     seeds: int = Field(3, ge=1, le=20, description="trainings on every selection, each with a seed of its own")
-    random_seeds: int = Field(5, ge=3, le=100, description="random draws of the same size, one training each")
+    random_seeds: int = Field(10, ge=3, le=100, description="random draws of the same size, one training each")
     length_matched: int = Field(
         5, ge=0, le=100, description="random draws of the same response lengths for each selection, 0 or at least 2"
     )
