@@ -64,6 +64,9 @@ EXPECTED_ERRORS = {
 }
 """What cannot work by the nature of the method, with a part of the message that says so."""
 
+EITHER = {"targets": ("queries", "query_tasks")}
+"""Ports of which a method takes one or the others: the one is left out of "all ports", and tried alone."""
+
 MAY_REFUSE = ("encoder", "exporter", "trainer", "trial", "scorer/reward", "scorer/unieval")
 """Families and methods in which a choice other than the default may be refused with an error: no device takes every
 precision, no trainer every format, no model every template."""
@@ -275,8 +278,17 @@ class Given:
             if name == "duplicates" and port.optional
             else (Given("usual", 6) if name in cls.elsewhere else self)._port(port, seed)
             for seed, (name, port) in enumerate(cls.ports().items())
-            if optional or not port.optional
+            if (optional or not port.optional) and not (name in EITHER and EITHER[name][0] in cls.ports())
         }
+
+    def other_ports(self, cls: type[Method]) -> dict[str, Any] | None:
+        """As `ports`, all of them, with the other of two kinds that exclude each other; None where there are none."""
+        ports = cls.ports()
+        one = next((name for name in EITHER if name in ports and EITHER[name][0] in ports), None)
+        if one is None:
+            return None
+        rest = {name: value for name, value in self.ports(cls, optional=True).items() if name not in EITHER[one]}
+        return {**rest, one: self._port(ports[one], list(ports).index(one))}
 
     def _port(self, port: Port, seed: int) -> Any:
         if port.many == "one":
@@ -407,6 +419,8 @@ class Harness:
         port_sets = [made.ports(variant.cls, optional=False)]
         if any(port.optional for port in variant.cls.ports().values()):
             port_sets.append(made.ports(variant.cls, optional=True))
+        other = made.other_ports(variant.cls)
+        port_sets += [] if other is None else [other]
         for ports in port_sets:
             try:
                 check(variant.method().shortened().resolve(Runtime()), made, ports)
