@@ -82,6 +82,8 @@ def semdedup(
         found.of[rows] = np.where(earlier.rows == NO_ROW, NO_ROW, rows[earlier.rows])
         found.place[rows] = np.arange(len(rows))
         done += len(rows)
+        if progress is not None:
+            progress(done, n)
     return found
 
 
@@ -97,7 +99,7 @@ class SemDeDup(Scorer):
     where the row before it goes too, so of a chain only the first row stays (`selector/semdedup` can do otherwise).
     "Deduplicate to N rows" is `selector/top-k` with `keep: lowest`. Neither compares rows again.
 
-    Columns: `of`, the row that it is most similar to (-1 = none), and `place`, how many rows come before in its cluster.
+    Columns: `of`, the row that it is most similar to (-1 = none), and `place`, how many rows of its cluster precede it.
     """
 
     title: ClassVar[str] = "Similarity to an earlier copy (SemDeDup)"
