@@ -67,3 +67,65 @@ def test_rows_outside_the_eligible_are_left_out(build):
     pool = build(6)
     made = Threshold(above=0.0).select(pool.pool, pool.ask(eligible=[1, 4, 5]), Runtime(), score=pool.score(VALUES))
     assert made.order.tolist() == [1, 5]
+
+
+# ---------------------------------------------------------------------- quantiles
+
+
+def test_a_strict_quantile_of_distinct_values_keeps_exactly_its_share(build):
+    values = np.random.default_rng(0).permutation(100).astype(float)
+    made = picked(build, values, above_quantile=0.8, inclusive="neither")
+    assert values[made.order].tolist() == list(range(99, 79, -1))
+    assert picked(build, values, below_quantile=0.2).order.tolist() == np.argsort(values)[:20].tolist()
+
+
+@pytest.mark.parametrize("quantile", [0.0, 0.1, 0.25, 0.5, 0.77, 1.0])
+@pytest.mark.parametrize("inclusive", ["above", "neither"])
+def test_it_is_the_linear_quantile_of_the_rows_with_a_score(build, quantile, inclusive):
+    values = np.random.default_rng(1).normal(size=57).round(1)
+    values[[3, 9]] = np.nan
+    bound = np.quantile(values[np.isfinite(values)], quantile)
+    expected = values >= bound if inclusive == "above" else values > bound
+    made = picked(build, values, above_quantile=quantile, inclusive=inclusive)
+    assert sorted(made.order.tolist()) == np.flatnonzero(expected).tolist()
+    assert made.info == {"above": bound}
+    assert made.why(3) == "out: no score"
+
+
+def test_rows_equal_to_the_quantile_are_all_in_or_all_out(build):
+    values = [1.0, 2.0, 2.0, 2.0, 3.0]
+    assert picked(build, values, above_quantile=0.5).order.tolist() == [4, 1, 2, 3]
+    assert picked(build, values, above_quantile=0.5, inclusive="neither").order.tolist() == [4]
+    assert picked(build, [7.0] * 5, above_quantile=0.8, inclusive="neither").order.tolist() == []
+
+
+def test_only_eligible_rows_count_for_the_quantile(build):
+    pool = build(8)
+    score = pool.score(np.arange(8.0))
+    made = Threshold(above_quantile=0.5).select(pool.pool, pool.ask(eligible=[0, 1, 2, 3]), Runtime(), score=score)
+    assert made.order.tolist() == [3, 2]
+    assert made.info == {"above": 1.5}
+
+
+def test_the_reason_names_the_quantile_and_a_value_can_be_the_other_bound(build):
+    made = picked(build, np.arange(11.0), above_quantile=0.2, below=8)
+    assert made.order.tolist() == [7, 6, 5, 4, 3, 2]
+    assert made.why(0) == "out: below 2, the quantile 0.2 (by 2)"
+    assert made.why(8) == "out: at or above 8 (by 0)"
+
+
+def test_no_row_with_a_score_leaves_nothing_to_take_a_quantile_of(build):
+    made = picked(build, [float("nan")] * 3, above_quantile=0.5)
+    assert made.order.tolist() == []
+    assert made.why(1) == "out: no score"
+
+
+def test_a_value_and_a_quantile_for_one_bound_are_refused():
+    with pytest.raises(ValidationError, match="'above' or 'above_quantile', not both"):
+        Threshold(above=0.0, above_quantile=0.0)
+    with pytest.raises(ValidationError, match="'below' or 'below_quantile', not both"):
+        Threshold(below=1.0, below_quantile=0.5)
+    with pytest.raises(ValidationError, match="above the quantile 0.9 and below 0.1"):
+        Threshold(above_quantile=0.9, below_quantile=0.1)
+    with pytest.raises(ValidationError, match="above_quantile"):
+        Threshold(above_quantile=1.5)
