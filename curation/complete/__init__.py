@@ -23,6 +23,9 @@ DEFAULT_STEPS: dict[str, Step] = {
     "clusters": {"use": "labeller/clusters", "layout": "$map"},
     "duplicates": {"use": "labeller/near-duplicates", "on": "$pool"},
     "tokens": {"use": "scorer/length", "text": "both", "unit": "tokens", "on": "$pool"},
+    "lengths": {"use": "labeller/bands", "score": "$tokens"},
+    "sources": {"use": "labeller/column", "on": "$pool"},
+    "languages": {"use": "labeller/language", "on": "$pool"},
     "base": {"use": "trainer/base", "on": "$pool"},
     "tune": {
         "use": "trainer/causal",
@@ -36,6 +39,14 @@ DEFAULT_STEPS: dict[str, Step] = {
 
 STEP_FOR_PORT: dict[str, str] = {"duplicates": "duplicates", "initial": "before", "reference": "after"}
 """The default behind a port of this name; it goes before the kind's."""
+
+QUOTA_STEPS: dict[str, str] = {
+    "cluster": "clusters",
+    "source": "sources",
+    "language": "languages",
+    "length": "lengths",
+}
+"""Words that may stand for the labels of a quota; `field:NAME` is a field of the records."""
 
 STEP_FOR_KIND: dict[type[Artifact] | type[Dataset], str] = {
     Features: "embed",
@@ -101,6 +112,26 @@ def add_default(steps: dict[str, Step], name: str) -> str:
     return merge(steps, wanted)[name]
 
 
+def _quota_step(steps: dict[str, Step], word: str) -> str:
+    """The reference to the labels that a word of `QUOTA_STEPS` stands for, their steps being added."""
+    if word in QUOTA_STEPS:
+        return f"${add_default(steps, QUOTA_STEPS[word])}"
+    if word.startswith("field:"):
+        field = word.removeprefix("field:").strip()
+        return f"${merge(steps, {'groups': {'use': 'labeller/column', 'on': '$pool', 'field': field}})['groups']}"
+    words = ", ".join([*QUOTA_STEPS, "field:NAME"])
+    raise RecipeError(f"'{word}' is nothing that a quota can count", f"use {words}, or $STEP of a labeller")
+
+
+def _finish(steps: dict[str, Step], step: Step) -> None:
+    """Fill in what reserved words of a selector's step need."""
+    if str(step.get("budget", "")).lower().endswith("tokens") and "tokens" not in step:
+        step["tokens"] = f"${add_default(steps, 'tokens')}"
+    quota = step.get("quota")
+    if isinstance(quota, str) and not quota.startswith("$"):
+        step["quota"] = _quota_step(steps, quota)
+
+
 def complete(
     use: str, values: Mapping[str, Any], *, steps: Mapping[str, Step] | None = None, name: str | None = None
 ) -> Recipe:
@@ -109,7 +140,7 @@ def complete(
     Args:
         use: Recipe name of the method ("selector/k-center"), or of a preset, whose result's step then takes `values`
             (and `STEP.FIELD` sets a field of another step).
-        values: Parameters, and `$references` into `steps`.
+        values: Parameters, and `$references` into `steps`; a `quota` may be a word of `QUOTA_STEPS`.
         steps: Steps that the references name.
         name: What to call the step; None = from the method.
 
@@ -117,7 +148,7 @@ def complete(
         RecipeError: if a required input has no default, or a name is unknown.
     """
     if use in preset_names():
-        return _preset(use, values)
+        return _preset(use, values, steps or {})
     cls = find(use)
     whole: dict[str, Step] = {}
     renamed = merge(whole, steps or {})
@@ -129,26 +160,25 @@ def complete(
                 kind = spec.kind.__name__
                 raise RecipeError(f"{use} needs '{port}' ({kind})", f"name a step that makes {kind}: {port}=$STEP")
             step[port] = f"${add_default(whole, default)}"
-    if str(step.get("budget", "")).lower().endswith("tokens") and "tokens" not in step:
-        step["tokens"] = f"${add_default(whole, 'tokens')}"
+    _finish(whole, step)
     if not cls.ports() or all(step.get(p) is None for p in cls.ports()):
         step.setdefault("on", "$pool")
     final = merge(whole, {name or use.rpartition("/")[2]: step})
     return Recipe.read({"inputs": {"pool": "Dataset"}, "steps": whole, "result": f"${[*final.values()][0]}"})
 
 
-def _preset(preset: str, values: Mapping[str, Any]) -> Recipe:
+def _preset(preset: str, values: Mapping[str, Any], more: Mapping[str, Step]) -> Recipe:
     recipe = Recipe.read(preset)
     result = recipe.result.removeprefix("$")
     steps = {n: dict(s) for n, s in recipe.steps.items()}
+    renamed = merge(steps, more)
     for place, value in values.items():
         step, dot, field = place.rpartition(".")
         target = step if dot else result
         if target not in steps:
             raise RecipeError(f"the preset '{preset}' has no step '{target}'", f"steps: {', '.join(steps)}")
-        steps[target][field] = value
-    if str(steps[result].get("budget", "")).lower().endswith("tokens") and "tokens" not in steps[result]:
-        steps[result]["tokens"] = f"${add_default(steps, 'tokens')}"
+        steps[target][field] = _moved(value, renamed)
+    _finish(steps, steps[result])
     return recipe.model_copy(update={"steps": steps})
 
 

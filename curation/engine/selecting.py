@@ -7,10 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from curation.core.artifacts import NO_ROW, Artifact, Features, Missing, Score, Selection
+from curation.core.artifacts import NO_ROW, Artifact, Features, Labels, Missing, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Selector, Size, parse_budget, resolve_count
+from curation.core.quota import kept_to, limits_of
 from curation.engine.context import Context, Made
 from curation.engine.cutting import either, outside, size_of
 from curation.recipe import PlannedStep
@@ -31,7 +32,7 @@ def select(
     """Carry out a selector step.
 
     Raises:
-        CurationError: if no row is eligible, or not one fits into a token budget.
+        CurationError: if no row is eligible, not one fits into a token budget, or a quota cannot be kept to.
     """
     absent = _absent(method, pool, ports, within, step.within[0] if step.within else "")
     eligible = np.flatnonzero(~absent.mask)
@@ -40,13 +41,20 @@ def select(
         raise CurationError("no row is eligible", reasons or "the dataset has no rows")
     if not method.budgeted():
         made = _pick(step, method, pool, Ask(eligible), context, ports)
+        if step.quota is not None:
+            labels = cast(Labels, context.load(step.quota[1]))
+            found = kept_to(made, limits_of(step.quota[2], labels, made.order, None), None)
+            made = _to_cover_again(found, ports) if len(found) < len(made) else found
         return Made(_finish(made, absent, ports), size_of(pool, eligible, ports, 0))
     unit, number = parse_budget(getattr(method, "budget"))  # noqa: B009 - budgeted selectors have it, the base does not
     if unit == "tokens":
         tokens = cast(Score, context.load(step.tokens))
         return _by_tokens(context, step, method, pool, ports, absent, eligible, tokens, number)
     wanted = int(number) if unit == "rows" else resolve_count(f"{number}%", len(eligible))
-    order, size, whole = _ordered(context, step, method, pool, ports, eligible, min(wanted, len(eligible)))
+    if step.quota is None:
+        order, size, whole = _ordered(context, step, method, pool, ports, eligible, min(wanted, len(eligible)))
+    else:
+        order, size, whole = _by_quota(context, step, method, pool, ports, eligible, min(wanted, len(eligible)))
     if wanted > len(order):
         why = [order.short_reason] if order.short_by else []
         if wanted > len(eligible):
@@ -109,6 +117,40 @@ def _ordered(
     # how many are short is a matter of this budget, not of the one that the order was made for
     picks = dataclasses.replace(picks, short_by=short, short_reason=known.short_reason if short else "")
     return picks, size, whole
+
+
+def _by_quota(
+    context: Context,
+    step: PlannedStep,
+    method: Selector,
+    pool: Dataset,
+    ports: dict[str, Any],
+    eligible: np.ndarray,
+    budget: int,
+) -> tuple[Selection, Size, bool]:
+    """Picks in the method's order that keep to the quota; the order is asked for as far as that takes.
+
+    A rare value with a minimum may take the whole order. A method whose order is not nested is asked for more rows, and
+    the order of the larger result counts.
+    """
+    assert step.quota is not None
+    limits = limits_of(step.quota[2], cast(Labels, context.load(step.quota[1])), eligible, budget)
+    count, whole = budget, True
+    while True:
+        made, size, fresh = _ordered(context, step, method, pool, ports, eligible, count)
+        whole = whole and fresh
+        found = kept_to(made, limits, budget)
+        if not found.short_by or len(made) < count or count == len(eligible):
+            break
+        count = min(len(eligible), count * 2)
+    return (_to_cover_again(found, ports) if len(found) < len(made) else found), size, whole
+
+
+def _to_cover_again(made: Selection, ports: dict[str, Any]) -> Selection:
+    """Without what stood for what, where it can be measured again for the picks that are left."""
+    if not isinstance(ports.get("features"), Features):
+        return made
+    return dataclasses.replace(made, covered_by=np.empty(0, np.int64), distance=np.empty(0))
 
 
 def _by_tokens(

@@ -10,7 +10,9 @@ result: $pick
 ```
 
 `$name` is a step or an input, any other value is a value. Reserved words of a step: `use`, `on` (the Dataset), `within`
-(a Selection: only those rows), `tokens` (a Score of token counts, for budgets in tokens).
+(a Selection: only those rows), `tokens` (a Score of token counts, for budgets in tokens), and of a selector `quota`
+(Labels) with `at_least` and `at_most`, the rows of every label that it must and may pick: `{zh: 50, "*": 5%}`, where
+`"*"` is every label not named; see `curation.core.quota`.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from curation.core.errors import RecipeError
 from curation.core.method import find
 from curation.workspace.files import user_path
 
-RESERVED = ("use", "on", "within", "tokens")
+RESERVED = ("use", "on", "within", "tokens", "quota", "at_least", "at_most")
 INPUT_KINDS = {"Dataset": "dataset", **{cls.__name__: kind for kind, cls in KINDS.items()}}
 
 

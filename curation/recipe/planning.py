@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from curation.core.artifacts import KINDS, Artifact, Model, Score, Selection
+from curation.core.artifacts import KINDS, Artifact, Labels, Model, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
 from curation.core.method import Method, Port, Selector, Trainer, find, parse_budget
+from curation.core.quota import Quota
 from curation.core.runtime import Runtime
 from curation.recipe.data import INPUT_KINDS, RESERVED, Input, Recipe, first_problem
 from curation.workspace import Workspace
@@ -37,6 +38,7 @@ class PlannedStep:
         key: Of its result.
         order_key: Of the nested order that its result is cut from, or None.
         rows_key: Of its row-wise store, or None.
+        quota: What every value of some Labels must and may have, with the Labels' name and key, or None.
     """
 
     name: str
@@ -50,6 +52,7 @@ class PlannedStep:
     key: str
     order_key: str | None
     rows_key: str | None
+    quota: tuple[str, str, Quota] | None = None
 
 
 @dataclass(frozen=True)
@@ -212,6 +215,9 @@ class _Planner:
         counts = None if "tokens" in cls.model_fields else given.get("tokens")
         tokens = self._one("tokens", Port(Score), counts) if counts else None
         here = {p: r for p, r in references.items() if p not in cls.elsewhere}
+        quota = self._quota(given, cls)
+        if quota is not None:
+            here["quota"] = quota[0]
         dataset = self._dataset_for(given, here, within)
         budget = getattr(method, "budget", None)
         if budget is not None and parse_budget(budget)[0] == "tokens":
@@ -221,7 +227,9 @@ class _Planner:
             if not (isinstance(method, Selector) and method.is_nested()):
                 hint = "use a budget in rows, or a method whose order is nested (k-center, random, top-k)"
                 raise RecipeError("a budget in tokens needs a method whose order is nested", hint)
-        return self._keyed(name, method, keys, references, dataset, within, tokens)
+            if quota is not None:
+                raise RecipeError("a quota needs a budget in rows or percent", "budget: 1000, or budget: 5%")
+        return self._keyed(name, method, keys, references, dataset, within, tokens, quota)
 
     def _keyed(
         self,
@@ -232,6 +240,7 @@ class _Planner:
         dataset: str,
         within: tuple[str, str] | None,
         tokens: str | None,
+        quota: tuple[str, str, Quota] | None,
     ) -> PlannedStep:
         identity = {"use": method.use(), "version": method.version, "parameters": method.key_parameters()}
         facts = {**identity, "ports": keys, "dataset": dataset, "within": within and within[1]}
@@ -240,7 +249,10 @@ class _Planner:
         if isinstance(method, Selector) and method.budgeted():
             if method.is_nested():
                 order_key = key
-            key = hash_key({**facts, "budget": str(getattr(method, "budget", "")), "tokens": tokens})
+            facts = {**facts, "budget": str(getattr(method, "budget", "")), "tokens": tokens}
+            key = hash_key(facts)
+        if quota is not None:  # the stored order is the same with any quota
+            key = hash_key({**facts, "quota": {"labels": quota[1], **quota[2].facts()}})
         # what a row gets from another step is not told by its content; what it gets from a network is
         if method.row_wise and all(port.kind is Model for port in method.ports().values()):
             networks = {p: self.networks.get(k, k) for p, k in keys.items()}
@@ -249,7 +261,7 @@ class _Planner:
             self.networks[key] = hash_key(identity)
         self.kinds[name], self.keys[name], self.dataset_of[name] = method.returns, key, dataset
         return PlannedStep(
-            name, method, method.use(), keys, references, dataset, within, tokens, key, order_key, rows_key
+            name, method, method.use(), keys, references, dataset, within, tokens, key, order_key, rows_key, quota
         )
 
     # ------------------------------------------------------------------ references
@@ -296,6 +308,20 @@ class _Planner:
             return None
         key = self._one("within", Port(Selection, optional=True), value)
         return None if key is None else (value[1:], key)
+
+    def _quota(self, given: dict[str, Any], cls: type[Method]) -> tuple[str, str, Quota] | None:
+        """Name and key of the labels that a quota counts, and the quota."""
+        words = [w for w in ("quota", "at_least", "at_most") if given.get(w) is not None]
+        if not words:
+            return None
+        if not issubclass(cls, Selector):
+            raise RecipeError(f"{cls.use()} takes no '{words[0]}'", "quotas are for selectors")
+        if words[0] != "quota":
+            raise RecipeError(f"'{words[0]}' needs 'quota', the labels that it counts", "quota: $STEP of a labeller")
+        quota = Quota.read(given.get("at_least"), given.get("at_most"))
+        key = self._one("quota", Port(Labels), given["quota"])
+        assert key is not None, "an unbound input is refused above"
+        return given["quota"][1:], key, quota
 
     def _dataset_for(self, given: dict[str, Any], references: dict[str, Any], within: tuple[str, str] | None) -> str:
         # another Dataset that is read through a port is not the one that is worked on
