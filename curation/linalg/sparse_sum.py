@@ -101,7 +101,7 @@ def sparse_sum(
     vectors: Vectors,
     budget: int,
     *,
-    search: Search = "giga",
+    search: Search = "frank-wolfe",
     counts: np.ndarray | None = None,
     most_steps: int = 2000,
     memory_bytes: float = 1 << 30,

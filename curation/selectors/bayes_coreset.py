@@ -103,7 +103,7 @@ def bayes_coreset(
     vectors: Vectors,
     budget: int,
     *,
-    search: Search = "giga",
+    search: Search = "frank-wolfe",
     counts: np.ndarray | None = None,
     finish: Finish = "nnls",
     most_steps: int = 2000,
@@ -201,8 +201,8 @@ class BayesCoreset(Selector):
         description="draws from the posterior; with fitted weights at most one row fewer is picked",
     )
     search: Search = Field(
-        "giga",
-        description="giga: greedy steps on the sphere, needs fewer rows; frank-wolfe: with the exact line search",
+        "frank-wolfe",
+        description="frank-wolfe: steps with the exact line search; giga: on the sphere, closer with as many rows",
     )
     finish: Finish = Field(
         "nnls", description="nnls: fit the weights of the picked rows anew; none: leave those of the search, coarser"
