@@ -180,7 +180,7 @@ def watch_job(workspace: Workspace, job_id: str, *, key: str, details: bool = Fa
 
 
 def _loads_model(use: str) -> bool:
-    return use.startswith("encoder/") and use != "encoder/tfidf"
+    return use.startswith("encoder/") and use not in ("encoder/tfidf", "encoder/pca")
 
 
 def estimate_table(estimates: Sequence[Estimate]) -> None:

@@ -203,9 +203,10 @@ def clusters_of(fingerprint: str, layout: Stored | None) -> Stored | None:
 
 
 def newest_features(fingerprint: str) -> Stored | None:
-    """Vectors by meaning, newest first; word counts only if there is nothing else."""
+    """Vectors by meaning, newest first; word counts and reduced vectors only if there is nothing else."""
     infos = _listed(fingerprint, "features")
-    best = next((i for i in infos if i.use != "encoder/tfidf"), infos[0] if infos else None)
+    second_choice = ("encoder/tfidf", "encoder/pca")
+    best = next((i for i in infos if i.use not in second_choice), infos[0] if infos else None)
     return None if best is None else Stored(best, title_of(best.use))
 
 
