@@ -45,7 +45,7 @@ MOST_PAIRS = 50_000_000
 
 FOUND_AT_ONCE = 16_384
 SETTLE_VALUES = 1 << 22  # bounds held at once for rows with many equally near others
-DEVICE_BLOCK_VALUES = 1 << 28  # similarities held at once on a GPU: 1 GiB of float32
+DEVICE_BLOCK_VALUES = 1 << 26  # similarities held at once on a GPU; all of them may turn out to be candidates
 WIDTHS = (16, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768)
 SAMPLE_ROWS, SAMPLE_COLUMNS = 256, 4096
 LEAST_ROWS = 2048  # below that the sample costs more than it saves
@@ -246,18 +246,12 @@ def similar_pairs(
     search = _pairs if device == "cpu" else _pairs_on_device
     parts: list[Pairs] = []
     total = 0
-    for part in search(distinct, at_least, device, progress):
+    for part in search(distinct, at_least, most, device, progress):
         parts.append(part)
         total += len(part[0])
-        if total > most:
-            raise CurationError(
-                f"more than {most:,} pairs of different rows have a similarity of at least {at_least:g}",
-                "raise the threshold (lower epsilon), or compare rows inside clusters only",
-            )
-    rows, others, similarity = (
-        np.concatenate([part[i] for part in parts]) if parts else np.empty(0, kind)
-        for i, kind in enumerate((np.int64, np.int64, np.float64))
-    )
+        _check_count(total, at_least, most)
+    none = np.empty(0, np.int64)
+    rows, others, similarity = _joined([(none, none, np.empty(0)), *parts])
     order = np.argsort(rows * max(len(distinct), 1) + others)
     return SimilarPairs(differ[rows[order]], differ[others[order]], similarity[order], first, at_least)
 
@@ -360,7 +354,15 @@ def _shorter(heads: np.ndarray, width: int) -> np.ndarray:
 # ---------------------------------------------------------------------- blocks
 
 
-def _pairs(points: np.ndarray, at_least: float, device: str, progress: Progress | None) -> Iterator[Pairs]:
+def _check_count(count: int, at_least: float, most: int) -> None:
+    if count > most:
+        raise CurationError(
+            f"more than {most:,} pairs of different rows have a similarity of at least {at_least:g}",
+            "raise the threshold (lower epsilon), or compare rows inside clusters only",
+        )
+
+
+def _pairs(points: np.ndarray, at_least: float, most: int, device: str, progress: Progress | None) -> Iterator[Pairs]:
     """Pairs of distinct rows that reach a similarity, in any order."""
     with _workers(len(points)) as workers:
         upper = _cheapest(points, at_least, workers)
@@ -368,17 +370,32 @@ def _pairs(points: np.ndarray, at_least: float, device: str, progress: Progress 
         most_squared = 2 * (1 - at_least) + 4 * TOLERANCE if at_least > -1 else np.inf  # rounding can go below -1
 
         def work(start: int, blocks: Blocks) -> Pairs:
-            found = [np.empty((0, 2), np.int64)]
             pairs = np.empty((FOUND_AT_ONCE, 2), np.int64)
+            waiting = [pairs[:0]]
+            parts: list[Pairs] = []
+
+            def decide() -> None:
+                rows, others = np.concatenate(waiting).T
+                parts.append(_near_enough(points, rows, others, at_least))
+                waiting[1:] = []
+                _check_count(sum(len(part[0]) for part in parts), at_least, most)
+
             for left, scores in blocks:
                 at = 0
                 while at < len(scores):
                     count, at = collect(scores, at, start, left, points, limit, most_squared, pairs)
-                    found.append(pairs[:count].copy())
-            rows, others = np.concatenate(found).T
-            return _near_enough(points, rows, others, at_least)
+                    waiting.append(pairs[:count].copy())
+                    if sum(map(len, waiting)) > FOUND_AT_ONCE:
+                        decide()
+            decide()
+            return _joined(parts)
 
         yield from _over_blocks(upper, work, workers, progress)
+
+
+def _joined(parts: list[Pairs]) -> Pairs:
+    rows, others, similarity = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return rows, others, similarity
 
 
 def _near_enough(points: np.ndarray, rows: np.ndarray, others: np.ndarray, at_least: float) -> Pairs:
@@ -498,7 +515,9 @@ def _take_nearest(
 # ---------------------------------------------------------------------- on a GPU
 
 
-def _pairs_on_device(points: np.ndarray, at_least: float, device: str, progress: Progress | None) -> Iterator[Pairs]:
+def _pairs_on_device(
+    points: np.ndarray, at_least: float, most: int, device: str, progress: Progress | None
+) -> Iterator[Pairs]:
     """As `_pairs`, with products of the whole width by torch."""
     limit = at_least - _Upper.of(points).slack
     for rows, columns in _candidates_on_device(points, lambda best: limit, device, progress):

@@ -98,7 +98,7 @@ def way(request, monkeypatch):
     return "cpu"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_nearest_earlier_row_is_that_of_the_naive_loop(kind, seed, way):
     points = points_of(kind, seed)
@@ -109,9 +109,9 @@ def test_the_nearest_earlier_row_is_that_of_the_naive_loop(kind, seed, way):
     assert found.similarity.max() <= 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("at_least", [-1.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("at_least", [-1.0, 0.3, 0.95])
 def test_the_pairs_are_those_of_the_naive_loop(kind, seed, at_least, way):
     points = points_of(kind, seed, 80)
     found = similar_pairs(points, at_least, device=way)
