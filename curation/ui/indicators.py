@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.complete import Step, add_default, merge
+from curation.core.dataset import Dataset
 from curation.core.method import Method, discover
 from curation.recipe import Input, Recipe
 from curation.ui import pool
@@ -120,7 +121,9 @@ def indicators_recipe(order: Ordered, parts: Parts | None = None) -> Recipe:
                 step[port] = [parts.add(k) for k in keys] if isinstance(keys, list) else parts.add(keys)
             elif not spec.optional:
                 step[port] = f"${add_default(steps, default_step(indicator.cls, port, spec))}"
-        if not any(port in step for port in indicator.cls.ports()):
+        cls = indicator.cls
+        own = [port for port, spec in cls.ports().items() if port not in cls.elsewhere and spec.kind is not Dataset]
+        if not any(port in step for port in own):  # other rows do not say which ones it works on
             step["on"] = "$pool"
         last = merge(steps, {indicator.name: step})[indicator.name]
     whole = with_base(steps, order.base)

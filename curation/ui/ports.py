@@ -31,13 +31,15 @@ DEFAULT_NAMES = {
 """What the default steps are called; any other is called by its method's title."""
 NO_DEFAULT = ("scorer/class-uncertainty", "scorer/dynamics", "scorer/forgetting", "scorer/grand")
 """They read what the default training, of a language model, does not record: somebody has to train a classifier."""
+ONE_OF = ("targets", "queries")
+"""Inputs that are both optional by themselves, of which exactly one has to be given."""
 BASE = "trainer/base"
 SCRATCH = "scratch"
 
 
 def default_step(cls: type[Method], name: str, port: Port) -> str:
     """The name of the step that stands behind a port of a method when nothing is chosen, "" when none does."""
-    if port.many != "one" or (port.kind is Dynamics and cls.use() in NO_DEFAULT):
+    if port.many != "one" or name in cls.elsewhere or (port.kind is Dynamics and cls.use() in NO_DEFAULT):
         return ""
     return STEP_FOR_PORT.get(name) or STEP_FOR_KIND.get(port.kind, "")
 
@@ -76,8 +78,14 @@ def ask_ports(
     """
     chosen: dict[str, Any] = {}
     ports = {n: p for n, p in cls.ports().items() if n not in hide}
-    asked = [n for n, p in ports.items() if not p.optional and not default_step(cls, n, p)]
+    either = ONE_OF if all(n in ports for n in ONE_OF) else ()
+    asked = [n for n, p in ports.items() if n in either or (not p.optional and not default_step(cls, n, p))]
     missing = next(filter(None, [_port(dataset, cls, name, ports[name], chosen, key) for name in asked]), "")
+    if either and sum(n in chosen for n in either) != 1:
+        missing = missing or (
+            "Choose what the rows are to be like: targets, which are a selection of this dataset, or queries, "
+            "the result of the same encoder on another dataset."
+        )
     others = [n for n in ports if n not in asked]
     if others:
         with st.expander("Inputs", icon=":material/input:") if fold else st.container():
@@ -88,7 +96,7 @@ def ask_ports(
 
 def _port(dataset: Dataset, cls: type[Method], name: str, port: Port, chosen: dict[str, Any], prefix: str) -> str:
     """Ask for one input and put the choice into `chosen`; returns what is missing."""
-    names = stored_for(dataset, name, port)
+    names = stored_for(dataset, name, port, elsewhere=name in cls.elsewhere)
     label, key = name.replace("_", " ").capitalize(), f"{prefix}.{name}"
     about = _about_port(cls, name)
     if port.many != "one":
@@ -122,28 +130,39 @@ def _about_port(cls: type[Method], name: str) -> str | None:
     return plain(found.partition(":")[2].strip()) or None
 
 
-def stored_for(dataset: Dataset, name: str, port: Port) -> dict[str, str]:
-    """What fits a port: key of a stored result, or fingerprint of another dataset → its name for people."""
-    fingerprint = dataset.fingerprint
+def stored_for(dataset: Dataset, name: str, port: Port, *, elsewhere: bool = False) -> dict[str, str]:
+    """What fits a port: key of a stored result, or fingerprint of another dataset → its name for people.
+
+    Args:
+        dataset: Whose results are meant.
+        name: Of the port.
+        port: What it reads.
+        elsewhere: True for results of the other datasets instead.
+    """
+    others = [d for d in session.workspace().datasets() if d.fingerprint != dataset.fingerprint]
     if port.kind is Dataset:
-        return {d.fingerprint: d.name for d in session.workspace().datasets() if d.fingerprint != fingerprint}
-    found: list[Stored]
+        return {d.fingerprint: d.name for d in others}
+    if elsewhere:
+        return {s.key: f"{s.name}, {d.name}" for d in others for s in _stored(d.fingerprint, name, port)}
+    return {s.key: s.name for s in _stored(dataset.fingerprint, name, port)}
+
+
+def _stored(fingerprint: str, name: str, port: Port) -> list[Stored]:
+    """Results of a dataset that fit a port."""
     if STEP_FOR_PORT.get(name) == "duplicates":
-        found = pool.duplicates(fingerprint)
-    elif port.kind is Score:
-        found = pool.scores(fingerprint)
-    elif port.kind is Labels:
-        found = pool.labels(fingerprint)
-    elif port.kind is Selection:
-        found = pool.selections(fingerprint)
-    elif port.kind is Dynamics:
-        found = pool.trained(fingerprint)
-    elif port.kind is Model:
-        found = pool.models(fingerprint)
-    else:
-        infos = session.results(fingerprint, cast(type[Artifact], port.kind).kind)
-        found = [Stored(i, f"{title_of(i.use)} ({i.step})") for i in infos]
-    return {s.key: s.name for s in found}
+        return pool.duplicates(fingerprint)
+    if port.kind is Score:
+        return pool.scores(fingerprint)
+    if port.kind is Labels:
+        return pool.labels(fingerprint)
+    if port.kind is Selection:
+        return pool.selections(fingerprint)
+    if port.kind is Dynamics:
+        return pool.trained(fingerprint)
+    if port.kind is Model:
+        return pool.models(fingerprint)
+    infos = session.results(fingerprint, cast(type[Artifact], port.kind).kind)
+    return [Stored(i, f"{title_of(i.use)} ({i.step})") for i in infos]
 
 
 def _where_from(port: Port) -> str:

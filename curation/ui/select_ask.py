@@ -18,6 +18,7 @@ from curation.ui.forms import method_form
 from curation.ui.method_choice import choose_method, title_of_use, when_of
 from curation.ui.ports import ask_ports
 from curation.ui.preset_ask import ask_inputs, ask_preset
+from curation.ui.quota_ask import ask_quota
 from curation.ui.run_panel import run_panel
 from curation.ui.select_recipe import BY_HAND, Wish, method_of, preset_values, selection_recipe
 from curation.ui.text import plain
@@ -49,12 +50,15 @@ def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
             ports, missing = ask_ports(dataset, cls, key=f"select.port.{use}")
         values, sound = _parameters(dataset, use, cls, ports)
         within, hold_out, coverage = _rows(dataset)
+        with st.expander("Quotas", icon=":material/balance:"):
+            quota, balanced = ask_quota(dataset, key="select.quota")
+        sound = sound and balanced
     if missing:
         st.warning(missing, icon=":material/edit:")
         return
     if not sound:
         return
-    wish = Wish(use, values, ports, within, hold_out, coverage, tuple(settings), inputs)
+    wish = Wish(use, values, ports, within, hold_out, coverage, tuple(settings), inputs, quota)
     try:
         recipe, bindings = selection_recipe(workspace, dataset.fingerprint, wish)
     except CurationError as error:

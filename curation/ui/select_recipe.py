@@ -9,6 +9,7 @@ from typing import Any
 from curation.complete import Step, complete, with_coverage
 from curation.core.method import Method, find
 from curation.recipe import Input, Recipe, plan, preset_names
+from curation.ui.quota_ask import WORDS, QuotaWish
 from curation.ui.reuse import Parts, tidy
 from curation.workspace import Workspace
 
@@ -32,6 +33,7 @@ class Wish:
         hold_out: Share of rows that are set aside first, 0 = none.
         coverage: Measure coverage as well.
         settings: Of a preset's other steps, `STEP.FIELD=VALUE` each.
+        quota: Minima and maxima by the values of a label.
         inputs: Of a preset that reads other rows: input → fingerprint of their dataset.
     """
 
@@ -43,6 +45,7 @@ class Wish:
     coverage: bool = True
     settings: Sequence[str] = ()
     inputs: Mapping[str, str] = field(default_factory=dict)
+    quota: QuotaWish | None = None
 
 
 def method_of(use: str) -> type[Method]:
@@ -82,14 +85,14 @@ def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Re
         RecipeError: if a required input is missing or a parameter is wrong.
     """
     parts = Parts(workspace, dataset)
+    values = {**wish.values, **_quota(parts, wish.quota)}
     if wish.use in preset_names():
-        recipe = complete(wish.use, wish.values).with_settings(wish.settings)
+        recipe = complete(wish.use, values, steps=parts.steps).with_settings(wish.settings)
         # the Export page writes files
         parts.steps = {n: dict(s) for n, s in recipe.steps.items() if not str(s["use"]).startswith("exporter/")}
         parts.inputs.update({name: spec.type for name, spec in preset_inputs(wish.use).items()})
         parts.bindings.update(wish.inputs)
     else:
-        values = dict(wish.values)
         for port, keys in wish.ports.items():
             values[port] = [parts.add(k) for k in keys] if isinstance(keys, list) else parts.add(keys)
         for port in method_of(wish.use).ports():
@@ -104,6 +107,18 @@ def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Re
     if wish.coverage:
         recipe = with_coverage(recipe)
     return tidy(recipe, plan(recipe, workspace, parts.bindings)), parts.bindings
+
+
+def _quota(parts: Parts, quota: QuotaWish | None) -> dict[str, Any]:
+    """The reserved words of a step that stand for a quota."""
+    if quota is None:
+        return {}
+    found: dict[str, Any] = {"quota": quota.of if quota.of in WORDS else parts.add(quota.of)}
+    if quota.at_least:
+        found["at_least"] = dict(quota.at_least)
+    if quota.at_most:
+        found["at_most"] = dict(quota.at_most)
+    return found
 
 
 def _limit(parts: Parts, result: str, wish: Wish) -> None:

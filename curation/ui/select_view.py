@@ -13,6 +13,7 @@ from curation.ui import pool
 from curation.ui.components import Tile, chart, errors_shown, mode, stat_tiles
 from curation.ui.map_view import figure_of
 from curation.ui.pool import Stored
+from curation.ui.quota_ask import quota_note
 from curation.ui.reuse import Parts
 from curation.ui.rows import row_card, row_table
 from curation.ui.run_panel import start_now
@@ -63,6 +64,7 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
                 f"{number(stored.selection.short_by)} rows fewer than asked: {plain(stored.selection.short_reason)}.",
                 icon=":material/info:",
             )
+        quota_note(stored.selection.info)
         report = pool.coverage_of(dataset.fingerprint, stored.key)
         _out_of_date(workspace, dataset, shown, report)
         left, right = st.columns([3, 2], gap="medium")

@@ -3,6 +3,7 @@
 import pytest
 
 from curation.workspace import Workspace
+from tests.pages.conftest import publish_made_up
 
 pytestmark = pytest.mark.usefixtures("no_measuring")
 
@@ -122,3 +123,45 @@ def test_any_row_says_why(filled, made_workspace):
 def test_every_view_opens(filled, view):
     at = filled.segmented_control(key="select.more").set_value(view).run()
     assert not at.exception
+
+
+def test_methods_are_grouped_by_what_they_are_for(fresh):
+    at = fresh.button_group(key="select.purpose").set_value("duplicates").run()
+    assert not at.exception
+    options = at.selectbox(key="select.use").options
+    assert "Remove duplicates" in options
+    assert "k-center" not in options
+    assert at.selectbox(key="select.use").value != "selector/k-center"
+    assert "**When.**" in texts(at)
+
+
+def test_quotas_by_a_word(fresh, started):
+    at = fresh.selectbox(key="select.quota.of").set_value("language").run()
+    assert not any(b.key == "select.run" for b in at.button), "a quota without a bound is none"
+    at = at.text_input(key="select.quota.most").set_value("half").run()
+    assert any("is no amount" in e.value for e in at.error)
+    at = at.text_input(key="select.quota.most").set_value("50%").run()
+    at.button(key="select.run").click().run()
+    recipe = started[0][0]
+    pick = recipe.steps[recipe.result[1:]]
+    assert recipe.steps[pick["quota"][1:]]["use"] == "labeller/language"
+    assert pick["at_most"] == {"*": "50%"}
+    assert "at_least" not in pick
+
+
+def test_quotas_by_stored_labels_in_a_preset(open_page, tmp_path, few_rows, started):
+    workspace = Workspace.open(tmp_path / "ws")
+    publish_made_up(workspace, workspace.add(few_rows).dataset)
+    at = open_page("select", workspace.root)
+    at = at.selectbox(key="select.use").set_value("modn").run()
+    box = at.selectbox(key="select.quota.of")
+    index = next(i for i, name in enumerate(box.options) if name.endswith("(stored)"))
+    at = box.select_index(index).run()
+    assert not at.exception
+    at = at.text_input(key="select.quota.least").set_value("3").run()
+    at.button(key="select.run").click().run()
+    recipe = started[0][0]
+    pick = recipe.steps[recipe.result[1:]]
+    assert pick["use"] == "selector/modn"
+    assert pick["at_least"] == {"*": "3"}
+    assert recipe.steps[pick["quota"][1:]]["use"].startswith("labeller/")
