@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curation.core.artifacts import Artifact, Export, Labels, Layout, Score, Selection
+from curation.core.artifacts import KINDS, Artifact, Export, Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import discover
@@ -88,18 +88,31 @@ class Pool:
             use: "encoder/sentence", "selector/k-center", or a preset ("modn").
             name: What to call the step.
             device: "auto", "cpu", "cuda" or "mps".
-            **values: Parameters; Results (or lists or dicts of them) for what it reads.
+            **values: Parameters; Results (or lists or dicts of them) for what it reads, another Pool for other rows.
+                A Result of another Pool must be for a port that reads of other rows (queries, evaluation_features).
 
         Raises:
             RecipeError: for unknown names or bad parameters.
         """
         from curation import jobs
         from curation.complete import complete, merge
+        from curation.recipe import Input, Recipe, preset_names
 
         steps: dict[str, Step] = {}
+        inputs: dict[str, tuple[str, str]] = {}  # name → type, and what it is bound to
+
+        def bind(name: str, kind: str, key: str) -> str:
+            inputs[name] = (kind, key)
+            return f"${name}"
 
         def reference(value: Any) -> Any:
+            if isinstance(value, Pool):
+                key = value.dataset.fingerprint
+                return bind(f"rows-{key[:6]}", "Dataset", key)
+            if isinstance(value, Result) and value.pool.dataset.fingerprint != self.dataset.fingerprint:
+                return bind(f"{value.name}-{value.key[:6]}", KINDS[value.kind].__name__, value.key)
             if isinstance(value, Result):
+                inputs.update(value.inputs)
                 return f"${merge(steps, value.steps)[value.name]}"
             if isinstance(value, list):
                 return [reference(v) for v in value]
@@ -107,11 +120,18 @@ class Pool:
                 return {k: reference(v) for k, v in value.items()}
             return value
 
+        if use in preset_names():  # its further datasets are bound by the names of its inputs
+            for name_of, spec in Recipe.read(use).inputs.items():
+                if spec.type == "Dataset" and isinstance(values.get(name_of), Pool):
+                    bind(name_of, "Dataset", values.pop(name_of).dataset.fingerprint)
         given = {k: reference(v) for k, v in values.items()}
         recipe = complete(use, given, steps=steps, name=name)
-        _, outcome = jobs.run_here(self.workspace, recipe, {"pool": self.dataset.fingerprint}, device=device)
+        more = {k: Input(type=kind) for k, (kind, _) in inputs.items()}
+        recipe = recipe.model_copy(update={"inputs": {**recipe.inputs, **more}})
+        bound = {"pool": self.dataset.fingerprint, **{k: key for k, (_, key) in inputs.items()}}
+        _, outcome = jobs.run_here(self.workspace, recipe, bound, device=device)
         fact = outcome.result
-        return Result(self, fact.name, fact.key, fact.kind, dict(recipe.steps))
+        return Result(self, fact.name, fact.key, fact.kind, dict(recipe.steps), inputs)
 
     def score(self, name: str, **values: Any) -> Result:
         """Run a scorer by its name ("length")."""
@@ -170,7 +190,9 @@ class Pool:
             clusters=clusters,
             settings=values,
         )
-        bound = {"pool": self.dataset.fingerprint, **trial_bindings(trusted)}
+        results = [*selections.values(), *([evaluation] if isinstance(evaluation, Result) else [])]
+        further = {name: key for result in results for name, (_, key) in result.inputs.items()}
+        bound = {"pool": self.dataset.fingerprint, **further, **trial_bindings(trusted)}
         _, outcome = jobs.run_here(self.workspace, recipe, bound, title="Trial", device=device)
         fact = outcome.result
         return Result(self, fact.name, fact.key, fact.kind, dict(recipe.steps))
@@ -214,6 +236,7 @@ class Result:
         key: In the workspace.
         kind: Of the artifact.
         steps: Of the recipe, this one among them.
+        inputs: Of the recipe beside the pool: name → type, and what it was bound to.
     """
 
     pool: Pool
@@ -221,6 +244,7 @@ class Result:
     key: str
     kind: str
     steps: Mapping[str, Step]
+    inputs: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @cached_property
     def artifact(self) -> Artifact:
@@ -236,10 +260,11 @@ class Result:
         raise CurationError(f"a {self.kind} has no array of values")
 
     def recipe(self) -> str:
-        """YAML that makes this result again."""
+        """YAML that makes this result again; inputs beside the pool have to be bound again."""
         from curation.recipe import Recipe
 
-        return Recipe.read({"inputs": {"pool": "Dataset"}, "steps": dict(self.steps), "result": f"${self.name}"}).yaml()
+        inputs = {"pool": "Dataset", **{name: kind for name, (kind, _) in self.inputs.items()}}
+        return Recipe.read({"inputs": inputs, "steps": dict(self.steps), "result": f"${self.name}"}).yaml()
 
     def export(self, output: str | Path, *, format: str = "alpaca", **options: Any) -> Export:
         """Write a Selection's rows for a trainer, with recipe, card, decisions and checksums beside them.

@@ -73,7 +73,18 @@ def test_every_preset_plans(workspace, name):
     assert recipe.about["source"]
     assert recipe.about["scope"]
     offline = recipe.with_settings(recipe.about.get("without_network", ()))
-    assert plan(offline, workspace, {"pool": "d"}).steps
+    workspace.add_rows(rows(["x", "y"]), "other")
+    others = {n: "other" for n, spec in recipe.inputs.items() if spec.type == "Dataset" and n != "pool"}
+    assert plan(offline, workspace, {"pool": "d", **others}).steps
+
+
+def test_the_only_dataset_is_the_pool_but_not_its_own_queries(workspace):
+    with pytest.raises(RecipeError, match="input 'queries' is not bound"):
+        plan(Recipe.read("rds"), workspace, {})
+    workspace.add_rows(rows(["x", "y"]), "other")
+    made = plan(Recipe.read("rds"), workspace, {"pool": "d", "queries": "other"})
+    datasets = {s.name: s.dataset for s in made.steps}
+    assert datasets["pick"] == datasets["embed"] != datasets["embed_queries"]
 
 
 def test_another_method_in_a_steps_place_drops_what_it_has_no_field_for(workspace):

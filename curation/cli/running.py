@@ -104,6 +104,9 @@ def select(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="FIELD=VALUE, or STEP.FIELD=VALUE for a preset's step")
     ] = None,
+    inputs: Annotated[
+        list[str] | None, typer.Option("--input", help="NAME=VALUE binds a preset's further input: queries=FILE")
+    ] = None,
     coverage: Annotated[bool, typer.Option("--coverage", help="Measure coverage as well")] = False,
     workspace: WorkspaceOption = None,
     device: DeviceOption = "auto",
@@ -114,7 +117,7 @@ def select(
     recipe = single(method, "selector", settings, {} if budget is None else {"budget": budget.strip()})
     if coverage:
         recipe = with_coverage(recipe)
-    job, outcome = run_recipe(ws, recipe, bindings_of(recipe, dataset, None), as_json=as_json, device=device)
+    job, outcome = run_recipe(ws, recipe, bindings_of(recipe, dataset, inputs), as_json=as_json, device=device)
     if as_json:
         return print_json(facts_of(job, outcome))
     say_result(job, outcome)

@@ -134,8 +134,15 @@ def _recipe(workspace: Workspace, what: str, budget: str | None, bound: dict[str
     if workspace.has(what) or what[:1].isdigit():
         key, text = result_of(workspace, what)
         manifest = workspace.manifest(key)
-        bound.update(manifest["bindings"])
-        return Recipe.read(text).upto(manifest["step"])
+        recipe = Recipe.read(text).upto(manifest["step"])
+        pools = [name for name, spec in recipe.inputs.items() if spec.type == "Dataset"]
+        for name, value in manifest["bindings"].items():
+            name = "pool" if name in pools[:1] else name
+            if bound.setdefault(name, value) != value:
+                raise RecipeError(
+                    f"the selections were made with different inputs '{name}'", "compare selections of the same files"
+                )
+        return recipe
     cls = find(method_name(what, "selector"))
     takes = budget is not None and "budget" in cls.model_fields
     return single(what, "selector", None, {"budget": budget} if takes else {})

@@ -155,13 +155,16 @@ def complete(
     step: Step = {"use": use, **{k: _moved(v, renamed) for k, v in values.items()}}
     for port, spec in cls.ports().items():
         if step.get(port) is None and not spec.optional:
-            default = STEP_FOR_PORT.get(port) or STEP_FOR_KIND.get(spec.kind)
+            # a default step works on the pool, so it cannot stand for results of other rows
+            default = None if port in cls.elsewhere else STEP_FOR_PORT.get(port) or STEP_FOR_KIND.get(spec.kind)
             if default is None or spec.many != "one":
                 kind = spec.kind.__name__
                 raise RecipeError(f"{use} needs '{port}' ({kind})", f"name a step that makes {kind}: {port}=$STEP")
             step[port] = f"${add_default(whole, default)}"
     _finish(whole, step)
-    if not cls.ports() or all(step.get(p) is None for p in cls.ports()):
+    # what belongs to another Dataset does not say which rows the step works on
+    own = [p for p, spec in cls.ports().items() if p not in cls.elsewhere and spec.kind is not Dataset]
+    if all(step.get(p) is None for p in own):
         step.setdefault("on", "$pool")
     final = merge(whole, {name or use.rpartition("/")[2]: step})
     return Recipe.read({"inputs": {"pool": "Dataset"}, "steps": whole, "result": f"${[*final.values()][0]}"})
@@ -185,9 +188,11 @@ def _preset(preset: str, values: Mapping[str, Any], more: Mapping[str, Step]) ->
 def with_coverage(recipe: Recipe, *, labels: bool = True) -> Recipe:
     """The recipe with a coverage step (and the embeddings it needs) for its result, which must be a Selection."""
     steps = {n: dict(s) for n, s in recipe.steps.items()}
+    # another input's vectors say nothing about the pool
+    ours = (None, *(f"${name}" for name in [n for n, i in recipe.inputs.items() if i.type == "Dataset"][:1]))
     # the space that the selection was made in; else the sentence encoder's, never some other step's word counts
     own = str(steps[recipe.result.removeprefix("$")].get("features") or "").removeprefix("$")
-    sentence = next((n for n, s in steps.items() if s["use"] == "encoder/sentence"), "")
+    sentence = next((n for n, s in steps.items() if s["use"] == "encoder/sentence" and s.get("on") in ours), "")
     embed = own or sentence or add_default(steps, "embed")
     step: Step = {"use": "coverage", "selection": recipe.result, "features": f"${embed}"}
     if labels:

@@ -26,7 +26,8 @@ def trial_recipe(
     """A recipe whose result is a trial of selections.
 
     Args:
-        selections: Name → a recipe whose result is a Selection of the same pool.
+        selections: Name → a recipe whose result is a Selection of the same pool, its first Dataset. Further inputs
+            keep their names, so that two recipes that call an input alike are given the same.
         evaluation: The trusted rows: "source=NAME", "label:FIELD=VALUE", "file=PATH" (bind it with `trial_bindings`), a
             recipe whose result is a Selection, or "" for none.
         model: Name or folder of the causal language model; "" = the small one made here.
@@ -35,7 +36,7 @@ def trial_recipe(
         settings: Fields of the trial.
 
     Raises:
-        RecipeError: for an evaluation set that is written in none of the ways, or recipes of several datasets.
+        RecipeError: for an evaluation set that is written in none of the ways, or a recipe without a dataset.
     """
     steps: dict[str, Step] = {}
     inputs: dict[str, Any] = {"pool": "Dataset"}
@@ -92,13 +93,10 @@ def _read(evaluation: str) -> tuple[str, str, str]:
 def _joined(recipe: Recipe, steps: dict[str, Step], inputs: dict[str, Any]) -> str:
     """Add a recipe's steps and inputs; its result as a reference."""
     pools = [name for name, spec in recipe.inputs.items() if spec.type == "Dataset"]
-    if len(pools) != 1:
-        raise RecipeError(
-            f"a selection in a trial reads one dataset, this one reads {len(pools)}", "name its pool alone"
-        )
-    renamed = {name: "pool" if name == pools[0] else name for name in recipe.inputs}
+    if not pools:
+        raise RecipeError("a selection in a trial reads a dataset, this one reads none", "name its pool")
     for name, spec in recipe.inputs.items():
-        if renamed[name] != "pool":
+        if name != pools[0]:  # the first is the pool; others are queries or an evaluation set
             inputs[name] = spec.model_dump()
     needed = recipe.upto(recipe.result.removeprefix("$"))
     moved = merge(steps, {n: _with_pool(s, pools[0]) for n, s in needed.steps.items()})

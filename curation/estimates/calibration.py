@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ def calibrate_steps(steps: list[PlannedStep], plan: Plan, workspace: Workspace, 
             "dataset": s.dataset,
             "ports": s.ports,
             "maker": _maker(s, plan),
+            "elsewhere": _elsewhere(s, plan),
         }
         for s in steps
         if s.method.cached
@@ -86,6 +87,12 @@ def _maker(step: PlannedStep, plan: Plan) -> dict[str, Any] | None:
     return None
 
 
+def _elsewhere(step: PlannedStep, plan: Plan) -> dict[str, str]:
+    """Port → the Dataset that its artifact belongs to, for ports that read of other rows."""
+    keys = {step.ports.get(port): port for port in step.method.elsewhere if isinstance(step.ports.get(port), str)}
+    return {keys[other.key]: other.dataset for other in plan.steps if other.key in keys}
+
+
 def calibrate_here(workspace: Workspace, jobs: list[dict[str, Any]], device: str, what: str) -> None:
     """Run each step on samples of growing size, or twice on the smallest, and remember all times."""
     runtime = Runtime(device=device, cache=workspace.root / "cache")
@@ -104,7 +111,9 @@ def calibrate_here(workspace: Workspace, jobs: list[dict[str, Any]], device: str
                 # not in `here.keep`, which is emptied before every sample
                 apart = dataclasses.replace(runtime, keep=folder / f"network-{number}")
                 network = _network(job["maker"], pool, apart, networks)
-                _calibrate_one(workspace, method, pool, here, _Reads(job["ports"], network), what)
+                _calibrate_one(
+                    workspace, method, pool, here, _Reads(job["ports"], network, job.get("elsewhere", {})), what
+                )
             except CurationError as error:
                 sys.stderr.write(f"{job['use']}: {error}\n")
 
@@ -124,10 +133,22 @@ def _network(maker: dict[str, Any] | None, pool: Dataset, runtime: Runtime, made
 
 @dataclass(frozen=True)
 class _Reads:
-    """What a sampled step reads: keys by port, and the network that stands in for one that is not made yet."""
+    """What a sampled step reads.
+
+    Args:
+        keys: Of results and datasets, by port.
+        network: Stands in for one that is not made yet.
+        elsewhere: Port → fingerprint of the Dataset of its rows, for ports that do not read of the pool.
+    """
 
     keys: dict[str, Any]
     network: Model | None
+    elsewhere: dict[str, str] = field(default_factory=dict)
+
+    def width(self, workspace: Workspace) -> int:
+        """Of the vectors that are stored, so that those made up beside them compare."""
+        stored = [workspace.load(k) for k in self.keys.values() if isinstance(k, str) and workspace.has(k)]
+        return next((v.values.shape[1] for v in stored if isinstance(v, Features)), DEFAULT_DIMS)
 
 
 def _calibrate_one(
@@ -178,9 +199,12 @@ class _Sample:
             if port.kind is Model and not workspace.has(key):
                 self.ports[name] = reads.network
                 continue
+            if name in method.elsewhere:
+                self.ports[name] = _of_other_rows(port, key, n, workspace, reads, name, rng)
+                continue
             real = workspace.load(key) if isinstance(key, str) and workspace.has(key) else None
             if real is None or not real.row_aligned or isinstance(real, Selection):
-                self.ports[name] = _stand_in(port, self.part, rng)
+                self.ports[name] = _stand_in(port, self.part, rng, reads.width(workspace))
             else:
                 self.ports[name] = real.take(rows, self.part.fingerprint)
         chars = int(self.part.lengths().sum())
@@ -215,21 +239,37 @@ def _spread_by_length(pool: Dataset, n: int) -> np.ndarray:
     return np.sort(order[((np.arange(n) + 0.5) * len(order) / n).astype(np.int64)])
 
 
-def _stand_in(port: Port, pool: Dataset, rng: np.random.Generator) -> Any:
+def _of_other_rows(
+    port: Port, key: Any, n: int, workspace: Workspace, reads: _Reads, name: str, rng: np.random.Generator
+) -> Any:
+    """What a port reads of another Dataset, cut to the rows that a sample of that Dataset has."""
+    real = workspace.load(key) if isinstance(key, str) and workspace.has(key) else None
+    home = reads.elsewhere.get(name, "") if real is None else real.dataset
+    if home not in {d.fingerprint for d in workspace.datasets()}:
+        return real  # a list or dict of them, or of rows that are gone
+    other = workspace.dataset(home)
+    rows = _spread_by_length(other, min(n, len(other)))
+    part = other.take(rows)
+    if real is None or not real.row_aligned or isinstance(real, Selection):
+        return _stand_in(port, part, rng, reads.width(workspace))
+    return real.take(rows, part.fingerprint)
+
+
+def _stand_in(port: Port, pool: Dataset, rng: np.random.Generator, width: int) -> Any:
     """Made-up input of the right shape: its cost, not its content, is what counts."""
     if port.many == "list":
-        return [_made_up(port.kind, pool, rng)]
+        return [_made_up(port.kind, pool, rng, width)]
     if port.many == "dict":
-        return {"a": _made_up(port.kind, pool, rng)}
-    return _made_up(port.kind, pool, rng)
+        return {"a": _made_up(port.kind, pool, rng, width)}
+    return _made_up(port.kind, pool, rng, width)
 
 
-def _made_up(kind: type[Artifact] | type[Dataset], pool: Dataset, rng: np.random.Generator) -> Artifact:
+def _made_up(kind: type[Artifact] | type[Dataset], pool: Dataset, rng: np.random.Generator, width: int) -> Artifact:
     n, name, none = len(pool), pool.fingerprint, Missing.none(len(pool))
     groups = rng.integers(12, size=n)
     if kind in (Features, Neighbours):
-        centres = rng.normal(size=(12, DEFAULT_DIMS))
-        values = centres[groups] + 0.7 * rng.normal(size=(n, DEFAULT_DIMS))
+        centres = rng.normal(size=(12, width))
+        values = centres[groups] + 0.7 * rng.normal(size=(n, width))
         values /= np.linalg.norm(values, axis=1, keepdims=True)
         features = Features(name, values.astype(np.float32), none)
         if kind is Features:

@@ -18,6 +18,8 @@ from curation.core.dataset import Dataset
 from curation.exporters._records import Written
 
 SHOWN_LABELS = 12
+CONTAMINATION = "contamination"
+"""`info["check"]` of labels that compare the rows with an evaluation set, and the name of the method."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -72,6 +74,7 @@ def card_text(card: Card) -> str:
         _summary(card),
         _sources(card),
         _left_out(card),
+        _contamination(card),
         _before_after(card),
         _label_shares(card),
         _coverage(card),
@@ -158,6 +161,37 @@ def _left_out(card: Card) -> str:
         + _table(["why", "rows"], rows)
         + "\n\n`decisions.parquet` says for every row whether it is in and why."
     )
+
+
+def _contamination(card: Card) -> str:
+    """What was found of evaluation sets, or that nobody looked."""
+    lines = []
+    for name, labels in card.labels.items():
+        info = labels.info
+        if info.get("check") != CONTAMINATION:
+            continue
+        codes = np.asarray(labels.codes)
+        matched = codes > 0  # code 0 is "clean"
+        rules = [f"{int((codes == c).sum()):,} {safe(labels.names[c])}" for c in range(1, len(labels.names))]
+        found, total = (int(info.get(fact, 0)) for fact in ("evaluation_rows_found", "evaluation_rows"))
+        said = (
+            f"- {int(matched.sum()):,} of {len(codes):,} rows match {safe(info.get('evaluation', 'evaluation rows'))} "
+            f"({total:,} rows, of which {found:,} were found): {', '.join(rules)}. "
+            f"{int(matched[card.written.rows].sum()):,} of them are in the file."
+        )
+        unknown = int(labels.missing.mask.sum())
+        if unknown:
+            inside = int(labels.missing.mask[card.written.rows].sum())
+            said += f" {unknown:,} rows were not compared, {inside:,} of them are in the file."
+        lines.append(
+            f"{said} A row matches by {'; '.join(safe(rule) for rule in info.get('rules', ()))} (step {safe(name)})."
+        )
+    untold = [safe(f.get("name", "")) for f in card.results if f.get("use") == f"labeller/{CONTAMINATION}"]
+    if not lines and untold:
+        lines = [
+            f"Compared with an evaluation set (step {', '.join(untold)}); its labels were not given to this export."
+        ]
+    return "## Contamination\n\n" + ("\n".join(lines) or "Not checked against any evaluation set.")
 
 
 # ---------------------------------------------------------------------- before and after

@@ -151,7 +151,9 @@ class _Planner:
         given = self.bindings.get(name)
         if given is None and kind == "dataset" and not spec.optional:
             stored = self.workspace.datasets()
-            if len(stored) != 1:  # with a single dataset there is nothing to choose
+            first = next(n for n, other in self.recipe.inputs.items() if other.type == spec.type)
+            # with a single dataset there is nothing to choose, but it is not its own queries or evaluation set
+            if len(stored) != 1 or name != first:
                 names = ", ".join(d.name for d in stored) or "none yet; add one with: curate add FILE"
                 raise RecipeError(f"the input '{name}' is not bound to a dataset", f"datasets: {names}")
             given = stored[0].fingerprint

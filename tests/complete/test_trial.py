@@ -70,8 +70,19 @@ def test_a_pool_by_another_name_is_the_same_pool():
     assert set(recipe.inputs) == {"pool", "scores"}
     assert recipe.steps["some"]["on"] == "$pool"
     assert "unused" not in recipe.steps
-    with pytest.raises(RecipeError, match="reads 2"):
-        trial_recipe({"a": other.model_copy(update={"inputs": {**other.inputs, "more": other.inputs["rows"]}})})
+    with pytest.raises(RecipeError, match="reads none"):
+        trial_recipe({"a": other.model_copy(update={"inputs": {}})})
+
+
+def test_queries_of_a_targeted_selection_stay_an_input(tmp_path):
+    recipe = trial_recipe({"rds": Recipe.read("rds"), "random": pick()})
+    assert {n: spec.type for n, spec in recipe.inputs.items()} == {"pool": "Dataset", "queries": "Dataset"}
+    ws = Workspace.open(tmp_path)
+    for name in ("d", "asked"):
+        ws.add_rows(rows([name, "b", "c"]), name)
+    made = plan(recipe, ws, {"pool": "d", "queries": "asked"})
+    assert made.step("embed_queries").dataset == ws.dataset("asked").fingerprint
+    assert made.step("trial").dataset == ws.dataset("d").fingerprint
 
 
 def test_a_field_makes_it_a_classifier_a_name_another_model_and_clusters_are_reused():

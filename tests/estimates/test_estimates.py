@@ -159,3 +159,41 @@ def test_steps_that_read_a_network_are_measured_by_one_that_stands_in(workspace)
     ]
     calibration.calibrate_here(workspace, jobs, "cpu", "startup")
     assert {t["use"] for t in workspace.timings()} == {"scorer/loss", "trainer/causal", "selector/top-k"}
+
+
+def test_steps_that_read_of_other_rows_are_measured_before_and_after_those_are_there(workspace):
+    workspace.add_rows(rows(9, 100), "others")
+    steps = {
+        "embed": {"use": "encoder/tfidf", "on": "$pool", "dims": 6},
+        "asked": {"use": "encoder/tfidf", "on": "$queries", "dims": 6},
+        "labels": {
+            "use": "labeller/contamination",
+            "on": "$pool",
+            "evaluation": "$queries",
+            "features": "$embed",
+            "evaluation_features": "$asked",
+        },
+        "pick": {"use": "selector/rds", "features": "$embed", "queries": "$asked", "budget": 5},
+    }
+    recipe = Recipe.read({"inputs": {"pool": "Dataset", "queries": "Dataset"}, "steps": steps, "result": "$pick"})
+    planned = plan(recipe, workspace, {"pool": "rows", "queries": "others"})
+    jobs = [
+        {
+            "use": step.use,
+            "parameters": step.method.model_dump(mode="json"),
+            "dataset": step.dataset,
+            "ports": step.ports,
+            "maker": None,
+            "elsewhere": calibration._elsewhere(step, planned),
+        }
+        for step in planned.steps
+        if step.name in ("labels", "pick")
+    ]
+    others = workspace.dataset("others").fingerprint
+    assert [job["elsewhere"] for job in jobs] == [{"evaluation_features": others}, {"queries": others}]
+    for what in ("nothing is stored", "the queries are stored"):
+        calibration.calibrate_here(workspace, jobs, "cpu", "startup")
+        uses = [t["use"] for t in workspace.timings() if t["calibrated"]]
+        assert sorted(set(uses)) == ["labeller/contamination", "selector/rds"], what
+        run(plan(recipe.upto("asked"), workspace, {"pool": "rows", "queries": "others"}), workspace, Runtime())
+    assert len(uses) == 4

@@ -9,8 +9,10 @@ from scipy.stats import spearmanr
 
 from curation.core.artifacts import Coverage, Labels, Missing, Score
 from curation.core.dataset import from_pairs
+from curation.core.runtime import Runtime
 from curation.exporters import export_rows
 from curation.exporters._card import rank_correlation, safe
+from curation.exporters.alpaca import Alpaca
 
 HOSTILE = "<script>alert(1)</script> | ![x](http://evil) `rm` @me www.evil.com $x$ *b* _i_"
 
@@ -79,6 +81,7 @@ def test_front_matter_is_what_the_hub_reads(card):
         "cd sub.json.d && llamafactory-cli train llamafactory.yaml",
         "curate run recipe.yaml",
         "Licence: unknown.",
+        "Not checked against any evaluation set.",
         "| `decisions.parquet` |",
     ],
 )
@@ -89,3 +92,38 @@ def test_what_the_card_says(card, line):
 def test_no_path_of_this_machine_and_no_markup_gets_in(card, tmp_path):
     assert str(tmp_path) not in card and str(Path.home()) + "/" not in card
     assert "<script" not in card and "evil.com $" not in card
+
+
+def contamination(ds, codes, **more):
+    names = ("clean", "contaminated (exact)", "contaminated (n-gram)", "contaminated (semantic)")
+    codes = np.array(codes, np.int32)
+    info = {
+        "check": "contamination",
+        "evaluation": HOSTILE,
+        "evaluation_rows": 1319,
+        "evaluation_rows_found": 2,
+        "rules": ["a shared run of 13 words"],
+    }
+    return Labels(ds.fingerprint, codes, names, Missing.where(codes < 0, "not embedded"), info=info, **more)
+
+
+def test_the_card_says_how_many_rows_match_an_evaluation_set_and_how_many_are_in_the_file(pick, tmp_path):
+    ds = from_pairs([(f"q{i}", "a") for i in range(8)], "pool")
+    labels = {"gate": contamination(ds, [0, 1, 2, 2, 0, 0, -1, 0])}
+    export_rows(ds, pick(ds, [0, 2, 6]), output=tmp_path / "sub.json", labels=labels)
+    card = (tmp_path / "sub.json.d" / "README.md").read_text()
+    assert "- 3 of 8 rows match" in card
+    found = "1 contaminated (exact), 2 contaminated (n-gram), 0 contaminated (semantic)"
+    assert f"(1,319 rows, of which 2 were found): {found}" in card
+    assert "1 of them are in the file. 1 rows were not compared, 1 of them are in the file." in card
+    assert "A row matches by a shared run of 13 words (step gate)." in card
+    assert "Not checked" not in card
+    assert "<script" not in card
+
+
+def test_a_check_whose_labels_were_not_given_is_named(pick, tmp_path):
+    ds = from_pairs([("q", "a"), ("r", "b")], "pool")
+    runtime = Runtime(context={"results": [{"name": "gate", "use": "labeller/contamination", "seconds": 1.0}]})
+    Alpaca(path=str(tmp_path / "sub.json")).export(ds, runtime, selection=pick(ds, [0]))
+    card = (tmp_path / "sub.json.d" / "README.md").read_text()
+    assert "Compared with an evaluation set (step gate); its labels were not given to this export." in card
