@@ -36,10 +36,10 @@ def choose_method(uses: Sequence[str], first: str) -> str:
     Returns:
         The recipe name or the preset's name.
     """
-    grouped = sorted(uses, key=lambda use: (PURPOSES.index(purpose_of(use)), use.startswith("selector/")))
+    grouped = _grouped(uses)
     groups = [p for p in PURPOSES if any(purpose_of(use) == p for use in grouped)]
     purpose = st.pills(
-        "What for", groups, key="select.purpose", persist_state="session", format_func=str.capitalize,
+        "What for", groups, key="select.purpose", persist_state="session", format_func=str.capitalize, wrap=True,
         help="; ".join(f"**{p}**: {MEANINGS[p]}" for p in groups),
     )  # fmt: skip
     offered = [use for use in grouped if purpose in (None, purpose_of(use))]
@@ -50,12 +50,22 @@ def choose_method(uses: Sequence[str], first: str) -> str:
         format_func=title_of_use if purpose else _with_group, persist_state="session",
         help="Recipes combine several steps; methods are single ones",
     )  # fmt: skip
-    with st.expander(
-        "All methods side by side", icon=":material/table_rows:", on_change="rerun", key="select.all"
-    ) as box:
-        if box.open:
-            _table(grouped, offered)
     return use
+
+
+def methods_table(uses: Sequence[str]) -> None:
+    """All methods of the chosen group with a sentence each, folded; a click on a line chooses the method."""
+    purpose = st.session_state.get("select.purpose")
+    grouped = _grouped(uses)
+    box = st.expander("All methods side by side", icon=":material/table_rows:", on_change="rerun", key="select.all")
+    if box.open:
+        with box:
+            _table(grouped, [use for use in grouped if purpose in (None, purpose_of(use))])
+
+
+def _grouped(uses: Sequence[str]) -> list[str]:
+    """By group, recipes before single methods."""
+    return sorted(uses, key=lambda use: (PURPOSES.index(purpose_of(use)), use.startswith("selector/")))
 
 
 def purpose_of(use: str) -> str:

@@ -15,7 +15,7 @@ from curation.recipe import Recipe, preset_names
 from curation.ui import pool, session
 from curation.ui.components import class_badge, error_box, method_about
 from curation.ui.forms import method_form
-from curation.ui.method_choice import choose_method, title_of_use, when_of
+from curation.ui.method_choice import choose_method, methods_table, title_of_use, when_of
 from curation.ui.ports import ask_ports
 from curation.ui.preset_ask import ask_inputs, ask_preset
 from curation.ui.quota_ask import ask_quota
@@ -31,6 +31,7 @@ FIRST = "selector/k-center"
 def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
     """The whole form; a click on its button starts the job."""
     uses = [u for u in selectors() if u not in BY_HAND]
+    methods_table(uses)
     left, right = st.columns([3, 2], gap="large")
     with left:
         use = choose_method(uses, FIRST)
