@@ -47,12 +47,12 @@ Similarity = Literal["shifted", "clipped"]
 """shifted: (1 + cos) / 2, from 0 to 1; clipped: max(0, cos)."""
 
 GRID = np.float32(2.0**26)
-TILE = 1024  # candidates × covered rows in one product of a pass over all pairs
+TILE = 1008  # candidates × covered rows in one product of a pass over all pairs; powers of two would share cache lines
 ROW_BLOCK = 64  # candidates whose gain is measured at once between passes; doubled while it is not enough
 MOST_ROWS = 2048
 ROW_VALUES = 1 << 24  # similarities of whole rows held at once
 FEW_PAIRS = 1 << 22  # up to so many pairs are written before the first pick, when nearly all still count
-PAIR_BYTES = 8
+PAIR_BYTES = 6
 LIST_SHARE = 0.8  # of the memory allowed, for the pairs that are left
 STEPS_BETWEEN_REPORTS = 64
 
@@ -88,14 +88,21 @@ class Lists:
     Args:
         starts: int64 `[m, s]`, where a piece begins in `rows` and `weights`.
         lengths: int32 `[m, s]`.
-        rows: int32, covered rows.
+        rows: Integers, covered rows, counted from width · piece.
         weights: int32, similarities.
+        width: Covered rows of a piece.
     """
 
     starts: np.ndarray
     lengths: np.ndarray
     rows: np.ndarray
     weights: np.ndarray
+    width: int
+
+    @property
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+        """As the compiled functions want them."""
+        return self.starts, self.lengths, self.rows, self.weights, self.width
 
 
 def on_grid(unit: np.ndarray) -> np.ndarray:
@@ -231,6 +238,7 @@ class Graph:
             self.counts[:, None].astype(np.int32),
             self._rows.copy(),
             self._weights.copy(),
+            self.covered,
         )
 
     def rows(self, candidates: np.ndarray) -> np.ndarray:
@@ -274,7 +282,7 @@ def pick_facilities(
     measured earlier is an upper bound, and only candidates whose bound is the best are measured again (Minoux 1978).
 
     From points it costs about n²·d/2 multiply-adds by matrix products, once if the pairs that are left after the first
-    pick fit into `memory_bytes` (8 bytes each), a few times that if they fit only after some picks; from a graph it
+    pick fit into `memory_bytes` (6 bytes each), a few times that if they fit only after some picks; from a graph it
     costs about its number of pairs.
 
     Args:
@@ -373,8 +381,8 @@ class _Greedy:
     def _pick_from_lists(self, lists: Lists, last: int) -> None:
         first = self.done
         pick_lazily(
-            lists.starts, lists.lengths, lists.rows, lists.weights, self.best, self.by, self.keys, self.gain_of,
-            self.fresh, self.factor, self.bonus, self.order, self.gains, first, last,
+            *lists.parts, self.best, self.by, self.keys, self.gain_of, self.fresh, self.factor, self.bonus, self.order,
+            self.gains, first, last,
         )  # fmt: skip
         self.free[self.order[first:last]] = False
         self.done = last
@@ -430,11 +438,10 @@ class _Greedy:
             left[places[left[places] == candidate]] = left[count]  # what is left stays in the first `count` places
 
     def _best_in_lists(self, lists: Lists, some: np.ndarray) -> int:
-        parts = (lists.starts, lists.lengths, lists.rows, lists.weights, self.best)
-        gains = np.array([gain_in_lists(candidate, *parts) for candidate in some.tolist()], np.int64)
+        gains = np.array([gain_in_lists(candidate, *lists.parts, self.best) for candidate in some.tolist()], np.int64)
         place = int((self.factor * gains + self.bonus[some]).argmax())
         candidate = int(some[place])
-        take_list(candidate, *parts, self.by)
+        take_list(candidate, *lists.parts, self.best, self.by)
         self._took(candidate, int(gains[place]))
         return candidate
 
@@ -444,7 +451,7 @@ class _Greedy:
         """How many pairs still count, estimated from some candidates spread evenly over all."""
         if self.sample is None:
             m = self.source.candidates
-            size = min(m, max(4, min(64, ROW_VALUES // max(1, self.source.covered))))
+            size = min(m, max(4, min(32, ROW_VALUES // max(1, self.source.covered))))
             self.sample = self.source.rows(np.linspace(0, m - 1, size).astype(np.int64))
         counts = np.empty(len(self.sample), np.int64)
         measure(self.sample, self.best, np.empty(len(self.sample), np.int64), counts)
@@ -487,18 +494,18 @@ class _Sweep:
         self.lock = threading.Lock()
         self.used = 0
         self.starts = self.lengths = np.empty((0, 0), np.int64)
-        self.rows = self.weights = np.empty(0, np.int32)
+        self.rows, self.weights = np.empty(0, np.uint16), np.empty(0, np.int32)
         if room:
             self.starts = np.zeros((source.candidates, self.tiles), np.int64)
             self.lengths = np.zeros((source.candidates, self.tiles), np.int32)
             self.room = min(room, source.candidates * source.covered + across * self.tiles * 2)
             # memory that is not written to costs nothing
-            self.rows, self.weights = np.empty(self.room, np.int32), np.empty(self.room, np.int32)
+            self.rows, self.weights = np.empty(self.room, np.uint16), np.empty(self.room, np.int32)
 
     @property
     def lists(self) -> Lists | None:
         """The pairs that are left, None when there was no room for them."""
-        return Lists(self.starts, self.lengths, self.rows, self.weights) if self.room else None
+        return Lists(self.starts, self.lengths, self.rows, self.weights, TILE) if self.room else None
 
     def run(self) -> Iterator[tuple[int, int]]:
         """Works; yields (tiles done, tiles)."""
@@ -543,4 +550,4 @@ class _Sweep:
             return
         starts = start + np.cumsum(counts) - counts
         self.starts[part, piece], self.lengths[part, piece] = starts, counts
-        keep(tile, best, piece * TILE, starts, self.rows, self.weights)
+        keep(tile, best, starts, self.rows, self.weights)

@@ -61,10 +61,10 @@ def flip(tile: np.ndarray, out: np.ndarray) -> None:
         out: int32 `[k, r]`, written.
     """
     side = 32
-    for top in range(0, tile.shape[0], side):
-        for left in range(0, tile.shape[1], side):
-            for row in range(top, min(top + side, tile.shape[0])):
-                for column in range(left, min(left + side, tile.shape[1])):
+    for left in range(0, tile.shape[1], side):
+        for top in range(0, tile.shape[0], side):
+            for column in range(left, min(left + side, tile.shape[1])):
+                for row in range(top, min(top + side, tile.shape[0])):
                     out[column, row] = tile[row, column]
 
 
@@ -88,24 +88,21 @@ def measure(tile: np.ndarray, best: np.ndarray, gains: np.ndarray, counts: np.nd
 
 
 @compiled
-def keep(
-    tile: np.ndarray, best: np.ndarray, left: int, starts: np.ndarray, rows: np.ndarray, weights: np.ndarray
-) -> None:
+def keep(tile: np.ndarray, best: np.ndarray, starts: np.ndarray, rows: np.ndarray, weights: np.ndarray) -> None:
     """Writes the pairs that still count: candidates' covered rows with a similarity above their best.
 
     Args:
         tile: int32 `[r, k]`.
         best: int32 `[k]`.
-        left: Number of the first covered row of the tile.
         starts: int64 `[r]`, where the pairs of each candidate go; one place after the last of all is overwritten too.
-        rows: int32, written: covered rows.
+        rows: uint16, written: covered rows, counted within the tile.
         weights: int32, written: similarities.
     """
     for row in range(tile.shape[0]):
         place = starts[row]
         for column in range(tile.shape[1]):
             # written always and overwritten by the next unless it counts: no branch to mispredict
-            rows[place] = left + column
+            rows[place] = column
             weights[place] = tile[row, column]
             place += tile[row, column] > best[column]
 
@@ -130,7 +127,13 @@ def take_row(similarities: np.ndarray, best: np.ndarray, by: np.ndarray, candida
 
 @compiled
 def gain_in_lists(
-    candidate: int, starts: np.ndarray, lengths: np.ndarray, rows: np.ndarray, weights: np.ndarray, best: np.ndarray
+    candidate: int,
+    starts: np.ndarray,
+    lengths: np.ndarray,
+    rows: np.ndarray,
+    weights: np.ndarray,
+    width: int,
+    best: np.ndarray,
 ) -> np.int64:
     """The gain of a candidate, from its list; pairs that do not count any more are dropped from it.
 
@@ -138,8 +141,9 @@ def gain_in_lists(
         candidate: Its number.
         starts: int64 `[m, s]`, where each of the s pieces of a candidate's list begins.
         lengths: int32 `[m, s]`, changed.
-        rows: int32, changed: covered rows.
+        rows: Integers, changed: covered rows, counted from `width` · piece.
         weights: int32, changed: similarities.
+        width: Covered rows of a piece.
         best: int32 `[c]`.
     """
     gain = np.int64(0)
@@ -148,7 +152,7 @@ def gain_in_lists(
         place = start
         for at in range(start, start + lengths[candidate, piece]):
             row, weight = rows[at], weights[at]
-            more = weight - best[row]
+            more = weight - best[piece * width + row]
             rows[place], weights[place] = row, weight
             if more > 0:
                 gain += more
@@ -164,6 +168,7 @@ def take_list(
     lengths: np.ndarray,
     rows: np.ndarray,
     weights: np.ndarray,
+    width: int,
     best: np.ndarray,
     by: np.ndarray,
 ) -> None:
@@ -171,7 +176,7 @@ def take_list(
     for piece in range(starts.shape[1]):
         start = starts[candidate, piece]
         for at in range(start, start + lengths[candidate, piece]):
-            row, weight = rows[at], weights[at]
+            row, weight = piece * width + rows[at], weights[at]
             if weight > best[row]:
                 best[row], by[row] = weight, candidate
 
@@ -188,6 +193,7 @@ def pick_lazily(
     lengths: np.ndarray,
     rows: np.ndarray,
     weights: np.ndarray,
+    width: int,
     best: np.ndarray,
     by: np.ndarray,
     keys: np.ndarray,
@@ -205,10 +211,11 @@ def pick_lazily(
     Bounds stand in a tournament: each place holds the better of the two below it, the left (lower) one of equals.
 
     Args:
-        starts: See `gain_in_lists`, as `lengths`, `rows`, `weights` and `best`.
+        starts: See `gain_in_lists`, as the next five.
         lengths: Changed.
         rows: Changed.
         weights: Changed.
+        width: See there.
         best: Changed.
         by: int64 `[c]`, changed.
         keys: float64 `[p]`, p a power of two, changed: bounds on factor · gain + bonus; -inf: not to be picked.
@@ -232,7 +239,7 @@ def pick_lazily(
             candidate = tree[1]
             if fresh[candidate] == done:
                 break
-            gain = gain_in_lists(candidate, starts, lengths, rows, weights, best)
+            gain = gain_in_lists(candidate, starts, lengths, rows, weights, width, best)
             gain_of[candidate] = gain
             keys[candidate] = factor * gain + bonus[candidate]
             fresh[candidate] = done
@@ -241,7 +248,7 @@ def pick_lazily(
                 _winner(tree, keys, place)
                 place >>= 1
         order[done], gains[done] = candidate, gain_of[candidate]
-        take_list(candidate, starts, lengths, rows, weights, best, by)
+        take_list(candidate, starts, lengths, rows, weights, width, best, by)
         keys[candidate] = -np.inf
         place = (half + candidate) >> 1
         while place > 0:

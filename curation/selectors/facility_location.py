@@ -62,7 +62,7 @@ def facility_location(
         epsilon: For stochastic, above 0 and below 1 − 1/e.
         seed: For stochastic.
         known: int64: the first picks of an earlier run with the same arguments; they are taken over unexamined.
-        memory_bytes: For pairs held at once, 8 bytes each. Changes speed, never picks.
+        memory_bytes: For pairs held at once, 6 bytes each. Changes speed, never picks.
         device: Where matrix products run.
         progress: Called with (picks made, budget).
 
@@ -189,5 +189,5 @@ class FacilityLocation(Selector):
 
     def memory(self, size: Size) -> float:
         """Rows on the grid in float64, tiles, and the pairs that count: up to what the run may take."""
-        left = min(2.0**31, 2.5 * float(size.rows) ** 2) if self.pairs == "all" else 256.0 * size.rows
+        left = min(2.0**31, 2.0 * float(size.rows) ** 2) if self.pairs == "all" else 256.0 * size.rows
         return 128e6 + 20.0 * size.rows * max(size.dims, 1) + left

@@ -207,5 +207,5 @@ class Qdit(Selector):
 
     def memory(self, size: Size) -> float:
         """Rows on the grid in float64, tiles, and the pairs that count: up to what the run may take."""
-        left = min(2.0**31, 2.5 * float(size.rows) ** 2) if self.pairs == "all" else 256.0 * size.rows
+        left = min(2.0**31, 2.0 * float(size.rows) ** 2) if self.pairs == "all" else 256.0 * size.rows
         return 128e6 + 20.0 * size.rows * max(size.dims, 1) + left

@@ -83,7 +83,7 @@ def test_equals_the_textbook_loop_whatever_memory_and_blocks(kind, similarity, m
         points = points_of(kind, np.random.default_rng(seed))
         whole = whole_similarities(points, similarity)
         order, gains, best = facility_location_naive(whole, 45)
-        for memory, tile, block in itertools.product(MEMORY, (1024, 37), (64, 3)):
+        for memory, tile, block in itertools.product(MEMORY, (1008, 37), (64, 3)):
             monkeypatch.setattr(facility, "TILE", tile)
             monkeypatch.setattr(facility, "ROW_BLOCK", block)
             monkeypatch.setattr(facility, "FEW_PAIRS", 100 if block == 3 else 1 << 22)
@@ -264,7 +264,7 @@ def test_all_rows_can_be_covered_by_picks_among_some(kind, memory, monkeypatch):
     rng = np.random.default_rng(6)
     points = points_of(kind, rng)
     some = np.sort(rng.choice(150, 60, replace=False))
-    for tile in (1024, 41):
+    for tile in (1008, 41):
         monkeypatch.setattr(facility, "TILE", tile)
         for similarity in ("shifted", "clipped"):
             found = facility_location(points, 25, candidates=some, similarity=similarity, memory_bytes=memory)
