@@ -12,6 +12,7 @@ from curation.core.dataset import Dataset
 from curation.ui import pool
 from curation.ui.components import Tile, chart, errors_shown, mode, stat_tiles
 from curation.ui.map_view import figure_of
+from curation.ui.method_facts import method_facts, serves
 from curation.ui.pool import Stored
 from curation.ui.quota_ask import quota_note
 from curation.ui.reuse import Parts
@@ -65,6 +66,7 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
                 icon=":material/info:",
             )
         quota_note(stored.selection.info)
+        method_facts(stored.selection, stored.key)
         report = pool.coverage_of(dataset.fingerprint, stored.key)
         _out_of_date(workspace, dataset, shown, report)
         left, right = st.columns([3, 2], gap="medium")
@@ -297,7 +299,8 @@ def _why(dataset: Dataset, shown: Shown) -> None:
     why = why_row(shown.stored, shown.now, dataset, row)
     left, right = st.columns(2, gap="medium")
     with left:
-        row_card(dataset, row, why=why.sentence, key="select.why")
+        served = serves(shown.now, row)
+        row_card(dataset, row, why=why.sentence + (f"; {served}" if served else ""), key="select.why")
     if why.stands_for is not None:
         with right:
             st.caption(f"The picked row that is nearest to it, at distance {why.distance:.3f}:")

@@ -111,7 +111,7 @@ def arm_rows(trial: Trial) -> list[dict[str, Any]]:
                 "kind": line["kind"],
                 "trainings": line["runs"],
                 "rows": number(line["rows"]) if line["rows"] is not None else "",
-                "tokens read": number(round(line["tokens"])) if line["tokens"] else "",
+                "tokens read": number(round(line["tokens"])) if line["tokens"] > 0 else "",
                 "steps": number(first["steps"]) if first.get("steps") else "",
                 "time": duration(sum(seconds)) if seconds else "",
                 "mean": amount(line["mean"], trial.measure, sign=False),
