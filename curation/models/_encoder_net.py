@@ -258,8 +258,9 @@ def new_encoder(
         if len(names) == 1:
             raise ModelError(f"every row has the same {what}, '{names[0]}'", "name a field with different values")
     place = _transformer_folder(find_folder(source, revision))
-    backbone, tokenizer = _load(place, source)
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # a pooler that the files lack is drawn at random, though nothing reads it
+        backbone, tokenizer = _load(place, source)
         torch.manual_seed(seed)
         if fresh_layers:
             _begin_anew(backbone, fresh_layers)
@@ -278,8 +279,9 @@ def load_tuned(folder: str | Path, device: str = "cpu") -> TunedEncoder:
     """Read back what `TunedEncoder.save` wrote, in eval mode.
 
     Raises:
-        ModelError: there is no such model in the folder.
+        ModelError: there is no such model in the folder, or it is not whole.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     place = Path(folder)
@@ -288,7 +290,14 @@ def load_tuned(folder: str | Path, device: str = "cpu") -> TunedEncoder:
         raise ModelError(f"'{place}' holds no tuned encoder", "give the folder of a model made by trainer/encoder")
     backbone, tokenizer = _load(place, str(place))
     net = _net_class()(backbone, len(facts["intents"]), len(facts["tags"]), facts["pooling"], 0.0)
-    net.load_state_dict(load_file(place / _HEADS), strict=False)
+    hint = "train it again with trainer/encoder"
+    try:
+        found = net.load_state_dict(load_file(place / _HEADS), strict=False)
+    except (OSError, RuntimeError, SafetensorError) as problem:
+        raise ModelError(f"the heads in '{place}' cannot be read: {problem}", hint) from problem
+    wrong = [*found.unexpected_keys, *(name for name in found.missing_keys if not _of_backbone(name))]
+    if wrong:
+        raise ModelError(f"the heads in '{place}' are not those of its {_FACTS}: {', '.join(wrong)}", hint)
     net.to(device).eval()
     return TunedEncoder(
         net, tokenizer, tuple(facts["intents"]), tuple(facts["tags"]), facts["pooling"], facts["max_tokens"], device,
@@ -312,15 +321,23 @@ def _load(folder: Path, name: str) -> tuple[Any, Any]:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if getattr(config, "is_encoder_decoder", False) or getattr(config, "is_decoder", False):
             raise ModelError(f"'{name}' is no encoder", "choose an encoder such as BERT, RoBERTa or MiniLM")
-        backbone = AutoModel.from_pretrained(
-            folder, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
-        )
+        backbone, report = AutoModel.from_pretrained(
+            folder, config=config, trust_remote_code=False, use_safetensors=True, dtype=torch.float32,
+            output_loading_info=True,
+        )  # fmt: skip
         # byte-level tokenizers read words one by one only when each begins with a blank; others ignore it
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, add_prefix_space=True)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
             f"the model '{name}' cannot be loaded: {str(error).splitlines()[0]}", "choose a Hugging Face encoder"
         ) from error
+    # transformers draws what is missing at random; only the pooler may be missing, since nothing reads it here
+    lacking = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if lacking:
+        raise ModelError(
+            f"the files of '{name}' lack {len(lacking):,} weights, such as {lacking[0]}",
+            "choose an encoder whose weights fit its config.json",
+        )
     if tokenizer.pad_token_id is None or not tokenizer.is_fast:
         raise ModelError(f"the tokenizer of '{name}' does not pad, or is not a fast one", "choose another encoder")
     return backbone, tokenizer

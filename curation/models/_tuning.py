@@ -54,13 +54,14 @@ class Tuning:
         self.epochs.append(float(epoch))
 
     def plain(self) -> dict[str, Any]:
-        """What is no array, as data that JSON holds exactly."""
-        return {name: getattr(self, name) for name in _PLAIN}
+        """What is no array, as data that JSON holds exactly, and the order of the measures, which a file loses."""
+        return {**{name: getattr(self, name) for name in _PLAIN}, "measures": list(self.measures)}
 
     def restore(self, plain: dict[str, Any]) -> None:
-        """Take over a `plain()`."""
+        """Take over a `plain()`; the measures are there already."""
         for name in _PLAIN:
             setattr(self, name, plain[name])
+        self.measures = {name: self.measures[name] for name in plain["measures"]}
 
 
 def write_tuning(done: Tuning, folder: Path) -> None:

@@ -206,7 +206,7 @@ def train_head(
         The head and what was measured.
 
     Raises:
-        ModelError: the loss is no finite number any more.
+        ModelError: the loss, or what a row is measured at, is no finite number any more.
     """
     import torch
 
@@ -279,7 +279,14 @@ class _Keeper:
 
     def add(self, epoch: float, layers: Layers, presented: np.ndarray) -> float:
         """Measure all rows; returns the share that is right."""
-        found = measure(layers, self.x, self.codes, self.settings.grand)
+        with np.errstate(over="ignore", invalid="ignore"):  # said below
+            found = measure(layers, self.x, self.codes, self.settings.grand)
+        for name, values in found.items():
+            if not np.isfinite(values).all():
+                raise ModelError(
+                    f"{name} of {int((~np.isfinite(values)).sum()):,} rows is not finite after epoch {epoch:g}",
+                    "use a smaller learning_rate, or standardise the features",
+                )
         self.epochs.append(epoch)
         self.found.append({**found, "presented": presented})
         return float(found["correct"].mean())

@@ -13,9 +13,12 @@ from curation.core.errors import CurationError, ModelError
 EARLY = 0.1
 """Share of the training after which the published EL2N is taken: epoch 20 of 200."""
 LEAST_EPOCH = 1.0
+TOO_EARLY = "Measured after {epoch:.2g} of the first epoch: not every row had been read by then."
 HINTS = {
     "grand": "use trainer/classifier on labelled rows; for a language model there is scorer/gradient-norm",
     "presented": "set measure: correct, or use trainer/classifier on labelled rows",
+    "el2n_norm": "set over_tokens: mean; for conversations add 'el2n_norm' to the trainer's field 'record'",
+    "el2n_sum": "set over_tokens: mean; for conversations add 'el2n_sum' to the trainer's field 'record'",
 }
 """What to do about a measure that only some trainers record."""
 NOT_MEASURED = "not measured in every run"
@@ -118,6 +121,18 @@ def scored(
         whole["caution"] = " ".join(filter(None, (str(dynamics.info["caution"]), whole.get("caution"))))
     numbers = np.where(missing.mask, np.nan, values)
     return Score(pool.fingerprint, numbers, missing, name, higher_is_better, columns, whole)
+
+
+def too_early(epoch: float, at_start: str) -> dict[str, str]:
+    """A caution for `info` where a score was taken before the first epoch was over; nothing later than that.
+
+    Args:
+        epoch: When it was taken.
+        at_start: What is said of epoch 0.
+    """
+    if epoch <= 0:
+        return {"caution": at_start}
+    return {"caution": TOO_EARLY.format(epoch=epoch)} if epoch < LEAST_EPOCH - 1e-9 else {}
 
 
 def checked_epoch(epoch: float, allow_start: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -11,7 +11,7 @@ from curation.core.artifacts import Dynamics, Score
 from curation.core.dataset import Dataset
 from curation.core.method import MethodClass, Scorer, Size
 from curation.core.runtime import Runtime
-from curation.scorers._dynamics import agreement, measured, place_of, scored, spread_of
+from curation.scorers._dynamics import agreement, measured, place_of, scored, spread_of, too_early
 
 
 class ClassUncertainty(Scorer):
@@ -24,6 +24,7 @@ class ClassUncertainty(Scorer):
     Columns: `std` over runs. Noted: the epoch, and `agreement`, the mean rank correlation between runs.
     """
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Uncertainty of a classifier"
     method_class: ClassVar[MethodClass] = "zero-order"
     weakness: ClassVar[str] = "A network trained on a row is certain of it, also where the label is wrong."
@@ -42,7 +43,8 @@ class ClassUncertainty(Scorer):
         entropy = measured(dynamics, "entropy")
         place = place_of(dynamics.epochs, self.epoch)
         runs = entropy[:, place].astype(np.float64)
-        info = {"epoch": float(dynamics.epochs[place]), "agreement": agreement(runs)}
+        info: dict[str, Any] = {"epoch": float(dynamics.epochs[place]), "agreement": agreement(runs)}
+        info |= too_early(info["epoch"], "Measured before training.")
         columns = {"std": spread_of(runs)}
         return scored(
             pool, dynamics, runs.mean(axis=0), "class entropy", higher_is_better=None, columns=columns, info=info

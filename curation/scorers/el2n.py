@@ -12,7 +12,7 @@ from curation.core.dataset import Dataset
 from curation.core.method import MethodClass, Scorer, Size
 from curation.core.runtime import Runtime
 from curation.models.logits import error
-from curation.scorers._dynamics import agreement, measured, place_of, scored, spread_of
+from curation.scorers._dynamics import agreement, measured, place_of, scored, spread_of, too_early
 
 BEFORE_TRAINING = "Measured before training: a network that has learnt nothing cannot tell hard rows from easy ones."
 MEASURE_OF = {"mean": "el2n", "norm": "el2n_norm", "sum": "el2n_sum"}
@@ -46,15 +46,17 @@ class EL2N(Scorer):
     """Length of the error vector, predicted probabilities minus the label, early in training, averaged over runs.
 
     High rows are hard for the model, mislabelled or ambiguous; low rows are learnt from their neighbours. Published is
-    epoch 20 of 200: by default the first record at or after a tenth of the training is taken, and never one before
-    epoch 1, since a fine-tuned text model needs a pass over the rows before the score means anything. For
-    conversations it is taken over the tokens of the response: their mean, the root of their summed squares (nearest to
-    a gradient's length), or their sum; the latter two grow with length.
+    epoch 20 of 200: by default the first record at or after a tenth of the training is taken, and none before epoch 1,
+    since a fine-tuned text model needs a pass over the rows before the score means anything; a training that ended
+    sooner gives its last record, and the score says so. For conversations it is taken over the tokens of the response:
+    their mean, the root of their summed squares (nearest to a gradient's length), or their sum; the latter two grow
+    with length.
 
     Columns: `std` over runs. Noted: the epoch, and `agreement`, the mean rank correlation between runs; where it is low
     more runs are needed.
     """
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "EL2N (error length)"
     method_class: ClassVar[MethodClass] = "zero-order"
     source: ClassVar[str] = "Paul, Ganguli & Dziugaite 2021 (NeurIPS), arXiv 2107.07075; their code"
@@ -77,8 +79,7 @@ class EL2N(Scorer):
         place = place_of(dynamics.epochs, self.epoch)
         runs = recorded[:, place].astype(np.float64)
         info: dict[str, Any] = {"epoch": float(dynamics.epochs[place]), "agreement": agreement(runs)}
-        if dynamics.epochs[place] <= 0:
-            info["caution"] = BEFORE_TRAINING
+        info |= too_early(info["epoch"], BEFORE_TRAINING)
         return scored(
             pool,
             dynamics,

@@ -28,9 +28,10 @@ class GradientNorm(CausalScorer):
     gradient and needs no backward pass; `lora` is what fresh adapters on all linear layers would see, averaged over
     `seeds` draws of them; `all` is every weight, row by row, and slow.
 
-    Columns: `tokens` scored and, for `lora`, `std` over the draws.
+    Columns: `tokens` scored and, for `lora`, `std` over the draws (ddof 1; there is none of one draw).
     """
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Gradient norm"
     method_class: ClassVar[MethodClass] = "first-order"
     weakness: ClassVar[str] = "Short responses have long gradients, and wrong rows come out on top with the hard ones."
@@ -52,7 +53,7 @@ class GradientNorm(CausalScorer):
         tokens = np.array([np.nan if row.reason else row.scored.sum() for row in rows], np.float64)
         numbers: Numbers = {"gradient_norm": norms.mean(axis=0), "tokens": tokens}
         if self.scope == "lora":
-            numbers["std"] = norms.std(axis=0)
+            numbers["std"] = norms.std(axis=0, ddof=1) if len(norms) > 1 else np.full(len(rows), np.nan)
         return numbers, [row.reason for row in rows]
 
     def made(self, numbers: Numbers) -> tuple[np.ndarray, str, bool | None]:

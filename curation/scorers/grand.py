@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -12,7 +12,9 @@ from curation.core.dataset import Dataset
 from curation.core.method import MethodClass, Scorer, Size
 from curation.core.runtime import Runtime
 from curation.models.logits import error
-from curation.scorers._dynamics import agreement, checked_epoch, measured, place_of, scored, spread_of
+from curation.scorers._dynamics import agreement, checked_epoch, measured, place_of, scored, spread_of, too_early
+
+AT_START = "Gradient lengths before training did not beat random when the experiment was repeated."
 
 
 def last_layer_grand(logits: np.ndarray, labels: np.ndarray, inputs: np.ndarray) -> np.ndarray:
@@ -36,14 +38,16 @@ def last_layer_grand(logits: np.ndarray, labels: np.ndarray, inputs: np.ndarray)
 class GraNd(Scorer):
     """Length of the gradient of a row's own loss early in training, averaged over runs: how far it pulls the model.
 
-    Which parameters are meant is the trainer's choice: the last layer, LoRA's, or all. By default the first record at
-    or after a tenth of the training is taken, not before epoch 1. Published was also the score at initialisation, but
-    that does not reproduce: Kirsch (2023) found it no better than random, and later GraNd and EL2N to hold. Epoch 0 is
-    therefore refused unless `allow_init` says otherwise.
+    Which parameters are meant is the trainer's choice: the last layer, or all of the head. By default the first record
+    at or after a tenth of the training is taken, not before epoch 1; a training that ended sooner gives its last
+    record, and the score says so. Published was also the score at initialisation, but that does not reproduce: Kirsch
+    (2023) found it no better than random, and later GraNd and EL2N to hold. Epoch 0 is therefore refused unless
+    `allow_init` says otherwise.
 
     Columns: `std` over runs. Noted: the epoch, `agreement` (mean rank correlation between runs) and the parameters.
     """
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "GraNd (gradient length)"
     method_class: ClassVar[MethodClass] = "first-order"
     source: ClassVar[str] = "Paul, Ganguli & Dziugaite 2021, arXiv 2107.07075; Kirsch 2023, arXiv 2303.14753"
@@ -66,9 +70,8 @@ class GraNd(Scorer):
         epoch = float(dynamics.epochs[place])
         checked_epoch(epoch, self.allow_init)
         runs = recorded[:, place].astype(np.float64)
-        info = {"epoch": epoch, "agreement": agreement(runs), "parameters": dynamics.info.get("grand")}
-        if epoch <= 0:
-            info["caution"] = "Gradient lengths before training did not beat random when the experiment was repeated."
+        info: dict[str, Any] = {"epoch": epoch, "agreement": agreement(runs), "parameters": dynamics.info.get("grand")}
+        info |= too_early(epoch, AT_START)
         return scored(
             pool,
             dynamics,

@@ -18,10 +18,10 @@ class Window(Selector):
     """Skips rows at the top of a score and picks the ones that follow, in order.
 
     The hardest rows are often mislabelled or broken; leaving out the first few percent keeps the hard ones that can be
-    learnt. What is skipped is a share of the eligible rows with a score (round half up) or a count, so a larger budget
-    only goes further down. With `keep` at lowest the easiest rows are the top: skipping o of them and keeping k is the
-    published offset(k, o), the rows from o to o + k of the ascending order, and leaves out the n − o − k hardest. Gains
-    are the scores; the margin of a skipped row is its place before the window's first row.
+    learnt. What is skipped is a share of the eligible rows with a score (round half up) or a count, but never the last
+    of them, so a larger budget only goes further down. With `keep` at lowest the easiest rows are the top: skipping o
+    of them and keeping k is the published offset(k, o), the rows from o to o + k of the ascending order, and leaves out
+    the n − o − k hardest. Gains are the scores; the margin of a skipped row is its place before the window's first row.
     """
 
     title: ClassVar[str] = "Offset window"

@@ -76,7 +76,7 @@ class Classifier(Trainer):
 
         Raises:
             DataError: no row has both, a vector is not finite, or there is only one class.
-            ModelError: the loss is no finite number any more.
+            ModelError: the loss, or what a row is measured at, is no finite number any more.
         """
         missing = _missing(features, labels)
         rows = np.flatnonzero(~missing.mask)
@@ -190,7 +190,7 @@ def _given(features: Features, labels: Labels, rows: np.ndarray) -> tuple[np.nda
     if not len(rows):
         reasons = "; ".join(labels.missing.counts())
         raise DataError(f"no row has features and a label{f' ({reasons})' if reasons else ''}", "name another field")
-    points = np.asarray(features.values)[rows]
+    points = np.asarray(features.values)[rows].astype(np.float32, copy=False)
     bad = ~np.isfinite(points).all(axis=1)
     if bad.any():
         raise DataError("its vector is not finite", "leave the row out with `within`", row=int(rows[bad.argmax()]))

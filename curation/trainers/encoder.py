@@ -61,6 +61,7 @@ class Encoder(Trainer):
     Conversations have neither intents nor slots; their responses are scored token by token by `trainer/causal`.
     """
 
+    version: ClassVar[int] = 2
     title: ClassVar[str] = "Encoder with dynamic pruning"
     method_class: ClassVar[MethodClass] = "first-order"
     weakness: ClassVar[str] = (
@@ -227,6 +228,7 @@ class Encoder(Trainer):
     def _read(self, pool: Dataset, labels: Labels | None) -> _Given:
         reasons: list[str | None] = [None] * len(pool)
         words: list[list[str]] | None = None
+        named: list[list[str]] = []
         tags: tuple[str, ...] = ()
         tag_codes: list[list[int]] | None = None
         texts: list[str] = pool.texts(self.text)
@@ -235,13 +237,15 @@ class Encoder(Trainer):
         else:
             words = _words(texts if self.words is None else pool.field(self.words), reasons)
             named = _tag_names(pool.field(self.slots), words, reasons)
-            tags = tuple(sorted({tag for row in named for tag in row}, key=_tag_order))
-            code = {tag: i for i, tag in enumerate(tags)}
-            tag_codes = [[code[t] for t in row] or [IGNORED] * len(words[i]) for i, row in enumerate(named)]
         intents: tuple[str, ...] = ()
         codes = np.full(len(pool), IGNORED, np.int64)
         if labels is not None:
             intents, codes = _intents(labels, reasons)
+        if words is not None:  # after the intents: a row without one is not learnt from, nor are its tags
+            named = [[] if reasons[i] else row for i, row in enumerate(named)]
+            tags = tuple(sorted({tag for row in named for tag in row}, key=_tag_order))
+            code = {tag: i for i, tag in enumerate(tags)}
+            tag_codes = [[code[t] for t in row] or [IGNORED] * len(words[i]) for i, row in enumerate(named)]
         _some(np.flatnonzero([reason is None for reason in reasons]), Missing.from_list(reasons))
         return _Given(texts, words, intents, tags, codes, tag_codes, Missing.from_list(reasons))
 
@@ -287,8 +291,8 @@ class Encoder(Trainer):
         return (1.7e9 if self.model == PACKAGED else 3.5e9) + 108.0 * self.runs * self.epochs * size.rows
 
     def disk(self, size: Size) -> float:
-        """The network, and nine numbers for each row, epoch and run."""
-        return 100e6 + 36.0 * self.runs * self.epochs * size.rows
+        """The network (as `memory` has it), and nine numbers for each row, epoch and run."""
+        return (100e6 if self.model == PACKAGED else 510e6) + 36.0 * self.runs * self.epochs * size.rows
 
 
 @dataclass(frozen=True)
@@ -299,7 +303,7 @@ class _Given:
         texts: Of each row.
         words: Of each row, None without slots.
         intents: Names of the intents that occur.
-        tags: Names of the tags that occur.
+        tags: Names of the tags that occur in rows that are learnt from.
         codes: int64 `[n]`: intent of each row.
         tag_codes: Of each row's words, None without slots.
         missing: Rows that cannot be learnt from.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,6 +207,22 @@ def test_one_step_is_that_of_a_plain_loop(tiny_encoder):
         torch.testing.assert_close(value, dict(other.net.named_parameters())[name], atol=2e-6, rtol=1e-4)
 
 
+def test_steps_have_dropout_and_scoring_has_none(tiny_encoder, monkeypatch):
+    encoder = made(tiny_encoder)
+    forward, seen = encoder.net.forward, []
+
+    def watched(*inputs):
+        inside = [module.training for module in encoder.net.modules() if isinstance(module, torch.nn.Dropout)]
+        assert len(set(inside)) == 1
+        seen.append(("step" if torch.is_grad_enabled() else "scoring", inside[0]))
+        return forward(*inputs)
+
+    monkeypatch.setattr(encoder.net, "forward", watched)
+    tune_encoder(encoder, rows_of(encoder, 8), FAST.model_copy(update={"epochs": 2}), HALF)
+    assert seen == [*[("step", True)] * 2, ("scoring", False), ("step", True), ("scoring", False)]
+    assert not encoder.net.training
+
+
 def test_keeping_all_rows_is_the_same_training_as_no_pruning(tiny_encoder):
     plain, all_kept, half = made(tiny_encoder), made(tiny_encoder), made(tiny_encoder)
     rows = rows_of(plain)
@@ -295,6 +312,44 @@ def test_saved_and_read_back_it_says_the_same(tiny_encoder, tmp_path):
         load_tuned(tmp_path / "empty")
 
 
+def without(folder, target, part):
+    """A copy of a model's folder whose weights lack all names with `part`."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder, target)
+    kept = {name: value for name, value in load_file(target / "model.safetensors").items() if part not in name}
+    save_file(kept, target / "model.safetensors", metadata={"format": "pt"})
+    return target
+
+
+def test_a_pooler_that_the_files_lack_is_drawn_by_the_seed(tiny_encoder, tmp_path):
+    """Files of a masked language model have none, such as roberta-base; nothing reads it, but it is stored."""
+    folder = without(tiny_encoder, tmp_path / "no-pooler", "pooler")
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    one = made(folder)
+    assert torch.equal(torch.rand(3), expected)
+    assert_same(weights(one), weights(made(folder)))
+    whole = weights(made(tiny_encoder))
+    assert torch.equal(weights(one)["intent.weight"], whole["intent.weight"])
+
+
+def test_weights_that_are_missing_are_not_made_up(tiny_encoder, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    with pytest.raises(ModelError, match=r"lack 16 weights, such as encoder\.layer\.1\."):
+        made(without(tiny_encoder, tmp_path / "one-layer", ".layer.1."))
+    made(tiny_encoder).save(tmp_path / "model")
+    heads = load_file(tmp_path / "model" / "tuned.safetensors")
+    save_file({name: heads[name] for name in heads if name != "slots.weight"}, tmp_path / "model" / "tuned.safetensors")
+    with pytest.raises(ModelError, match=r"not those of its tuned\.json: slots\.weight"):
+        load_tuned(tmp_path / "model")
+    (tmp_path / "model" / "tuned.safetensors").write_bytes(b"broken")
+    with pytest.raises(ModelError, match="heads in .* cannot be read"):
+        load_tuned(tmp_path / "model")
+
+
 def test_what_cannot_be_learnt_is_said(tiny_encoder):
     with pytest.raises(ModelError, match="neither an intent nor a tag"):
         new_encoder(str(tiny_encoder))
@@ -340,6 +395,7 @@ def test_a_training_goes_on_to_the_same_end(tiny_encoder, tmp_path, calls):
     again = made(tiny_encoder)
     found = tune_encoder(again, rows, FAST, HALF, keep=tmp_path, every_seconds=0)
     assert_same(weights(whole), weights(again))
+    assert list(found.measures) == list(expected.measures)
     for name in expected.measures:
         np.testing.assert_array_equal(found.measures[name], expected.measures[name])
     assert (found.processed, found.re_entered, found.loss) == (expected.processed, expected.re_entered, expected.loss)

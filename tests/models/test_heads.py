@@ -128,6 +128,47 @@ def test_the_first_updates_are_those_of_pytorch(hidden):
     )
 
 
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("hidden", [0, 8])
+def test_passes_of_shuffled_mini_batches_are_those_of_a_plain_loop(optimiser, hidden):
+    """From the same numbers of chance: the beginning, then an order for every pass; the last batch is smaller."""
+    x, codes = blobs(50)
+    rng, widths = np.random.default_rng((4, 2)), [6, *([hidden] if hidden else []), 4]
+    parameters = []
+    for wide, out in zip(widths[:-1], widths[1:], strict=True):
+        for shape in ((out, wide), (out,)):
+            drawn = rng.uniform(-(wide**-0.5), wide**-0.5, shape).astype(np.float32)
+            parameters.append(torch.tensor(drawn, requires_grad=True))
+    kind = torch.optim.AdamW if optimiser == "adam" else torch.optim.SGD
+    more = {} if optimiser == "adam" else {"momentum": 0.9, "nesterov": True}
+    steps = kind(parameters, lr=0.01, weight_decay=0.02, **more)
+    losses, right = [], np.full((3, 50), np.nan)
+    for number in range(3):
+        order = rng.permutation(50)
+        each = []
+        for begin in range(0, 50, 16):
+            batch = order[begin : begin + 16]
+            h = torch.tensor(x[batch])
+            for place in range(0, len(parameters), 2):
+                h = (h if place == 0 else torch.relu(h)) @ parameters[place].T + parameters[place + 1]
+            right[number, batch] = h.argmax(1).numpy() == codes[batch]
+            loss = torch.nn.functional.cross_entropy(h, torch.tensor(codes[batch]))
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+            each.append(float(loss.detach()))
+        losses.append(np.mean(each))
+    settings = HeadSettings(
+        epochs=3, hidden=hidden, batch_rows=16, optimiser=optimiser, learning_rate=0.01, weight_decay=0.02
+    )
+    made = train_head(x, codes, 4, settings, seed=(4, 2))
+    for place, (weight, bias) in enumerate(made.layers):
+        np.testing.assert_allclose(weight, parameters[2 * place].detach().numpy(), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(bias, parameters[2 * place + 1].detach().numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(made.loss, losses, rtol=1e-5)
+    np.testing.assert_array_equal(made.measures["presented"], right)
+
+
 def test_presented_is_what_the_batch_showed_before_its_update():
     """With one batch per pass, correctness when presented is that after the pass before."""
     x, codes = blobs(60, spread=2.0)
@@ -160,6 +201,15 @@ def test_a_loss_that_explodes_is_an_error():
     x, codes = blobs(64)
     with pytest.raises(ModelError, match="the loss is"):
         train_head(x * 1e20, codes, 4, HeadSettings(epochs=5, optimiser="sgd", learning_rate=100.0), seed=(0,))
+
+
+def test_a_last_update_that_explodes_is_an_error_too():
+    """The only batch has a finite loss; what its update makes of the rows has none."""
+    x, codes = blobs(64)
+    settings = HeadSettings(epochs=1, batch_rows=64, optimiser="sgd", learning_rate=100.0)
+    with pytest.raises(ModelError, match="is not finite after epoch 1") as error:
+        train_head(x * np.float32(1e19), codes, 4, settings, seed=(0,))
+    assert "learning_rate" in error.value.hint
 
 
 def test_a_column_that_does_not_vary_is_not_divided_by_rounding_errors():

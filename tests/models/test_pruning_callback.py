@@ -117,7 +117,9 @@ def test_scores_are_those_of_the_model_in_eval_mode(tmp_path):
     def remember(inner, batch):
         from curation.models._pruning_callback import error_lengths
 
-        caught.setdefault("logits", []).append(inner(**batch).logits.numpy())
+        logits = inner(**batch).logits
+        assert torch.equal(logits, inner(**batch).logits), "dropout is on"
+        caught.setdefault("logits", []).append(logits.numpy())
         return error_lengths(inner, batch)
 
     callback.score = remember
@@ -133,6 +135,24 @@ def test_token_classification_scores_the_labelled_tokens(tmp_path):
     trained(tmp_path, [callback], model=bert("token"), rows=rows_of("token"), num_train_epochs=2)
     assert callback.scores[0].shape == (N,)
     assert (callback.scores[0] > 0.5).all()  # four tokens each, joined by the norm
+
+
+def test_places_without_a_label_do_not_count():
+    """Against a loop over the labelled tokens; what the model says at the others, and padding, changes nothing."""
+    from curation.models._pruning_callback import error_lengths
+
+    model = bert("token").eval()
+    batch = torch.utils.data.default_collate(rows_of("token")[:6])
+    batch["labels"][2, 3:] = -100
+    with torch.no_grad():
+        shares = torch.softmax(model(**batch).logits.double(), -1).numpy()
+        found = {how: error_lengths(model, batch, how) for how in ("norm", "sum", "mean")}
+    for row, tags in enumerate(batch["labels"].tolist()):
+        each = [np.linalg.norm(shares[row, t] - np.eye(2)[tag]) for t, tag in enumerate(tags) if tag != -100]
+        assert len(each) == (2 if row == 2 else 4)
+        expected = {"norm": sum(e**2 for e in each) ** 0.5, "sum": sum(each), "mean": sum(each) / len(each)}
+        for how, value in expected.items():
+            assert found[how][row] == pytest.approx(value, abs=1e-6), how
 
 
 def test_a_run_resumed_from_a_checkpoint_ends_the_same(tmp_path):

@@ -32,3 +32,12 @@ def test_what_was_not_recorded_is_said():
     score = ClassUncertainty().score(pool, Runtime(), dynamics=dynamics([[[0.5, np.nan]]], [1.0], missing))
     assert score.missing.reason(1) == "no label"
     assert score.values[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("epochs", "said"), [([0.0], "before training"), ([0.5], "after 0.5 of"), ([0.5, 1.0], None)])
+def test_a_score_from_before_the_first_epoch_was_over_says_so(epochs, said):
+    pool = from_pairs([("q", "a")])
+    values = np.ones((1, len(epochs), 1), np.float32)
+    dynamics = Dynamics(pool.fingerprint, Missing.none(1), {"entropy": values}, np.array(epochs))
+    info = ClassUncertainty().score(pool, Runtime(), dynamics=dynamics).info
+    assert (said in info["caution"]) if said else "caution" not in info

@@ -107,7 +107,15 @@ def test_by_default_a_tenth_of_the_training_is_taken_but_not_before_epoch_1(epoc
     found = Made(values, epochs).score()
     assert found.info["epoch"] == taken
     assert found.values.tolist() == [taken, taken]
-    assert ("caution" in found.info) == (taken == 0)
+    assert ("caution" in found.info) == (taken < 1)
+
+
+def test_a_training_shorter_than_an_epoch_says_so():
+    values = np.ones((2, 2, 3))
+    assert Made(values, [0.25, 0.5]).score().info["caution"].startswith("Measured after 0.5 of the first epoch")
+    assert Made(values, [0.25, 1.0]).score(epoch=0.25).info["caution"].startswith("Measured after 0.25")
+    assert "caution" not in Made(values, [0.5, 1.0]).score().info
+    assert Made(values, [0, 1]).score(epoch=0).info["caution"].startswith("Measured before training")
 
 
 def test_runs_are_averaged_and_their_agreement_is_told():
@@ -140,6 +148,9 @@ def test_what_was_not_recorded_is_named():
     assert "add 'el2n'" in error.value.hint
     with pytest.raises(ModelError, match="'el2n_norm'"):
         Made(np.ones((1, 1, 2)), [1]).score(over_tokens="norm")
+    with pytest.raises(ModelError, match="'el2n_sum'") as error:
+        Made(np.ones((1, 1, 2)), [1]).score(over_tokens="sum")
+    assert "over_tokens: mean" in error.value.hint  # trainer/classifier has no tokens
     with pytest.raises(ModelError, match="at epoch 7") as error:
         Made(np.ones((1, 2, 2)), [1, 2]).score(epoch=7)
     assert error.value.hint == "recorded: 1, 2"

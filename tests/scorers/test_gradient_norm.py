@@ -69,7 +69,8 @@ def test_draws_are_averaged_and_their_spread_is_said(pool, model):
         for seed, seeds in ((5, 1), (6, 1), (5, 2))
     )
     np.testing.assert_allclose(both.values, (one.values + two.values) / 2, rtol=1e-6)
-    np.testing.assert_allclose(both.columns["std"], np.abs(one.values - two.values) / 2, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(both.columns["std"], np.abs(one.values - two.values) / 2**0.5, rtol=1e-3, atol=1e-6)
+    assert np.isnan(one.columns["std"]).all()  # one draw has no spread
     assert not np.allclose(one.values[0], two.values[0], rtol=1e-3)
     assert "std" not in GradientNorm().score(pool, Runtime(), model=model).columns
 

@@ -72,6 +72,11 @@ def test_the_default_is_early_but_not_the_start():
     assert scored([1, 2], epoch=2).values.tolist() == [2, 4, 6]
 
 
+def test_a_training_shorter_than_an_epoch_says_so():
+    assert scored([0, 0.5]).info["caution"].startswith("Measured after 0.5 of the first epoch")
+    assert "caution" not in scored([0, 0.5, 1]).info
+
+
 def test_scores_at_the_start_are_refused_unless_one_insists():
     for parameters in ({"epoch": 0}, {}):
         with pytest.raises(CurationError, match="did not beat random") as error:

@@ -201,6 +201,12 @@ def test_the_scale_of_the_features_does_not_matter_when_they_are_standardised():
     assert not np.allclose(raw.measures["p_true"], given.train().measures["p_true"], atol=1e-2)
 
 
+def test_vectors_of_another_width_of_number_are_read_as_float32():
+    given, wide = Given(), Given()
+    wide.features = Features(wide.pool.fingerprint, given.features.values.astype(np.float64), Missing.none(90), info={})
+    np.testing.assert_array_equal(wide.train().measures["margin"], given.train().measures["margin"])
+
+
 def test_features_that_may_hold_the_label_are_named():
     assert "the head reads it" in Given(text="both").train().info["caution"]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,6 +154,18 @@ def test_rows_that_cannot_be_learnt_from_are_missing_with_a_reason(tiny_encoder)
     np.testing.assert_array_equal(expected.measures["score"][0, :, :12], model.measures["score"][0, :, :12])
 
 
+def test_tags_of_rows_without_an_intent_are_no_outputs(tiny_encoder):
+    """Such a row is not learnt from, so a tag that it alone has must not change the others."""
+    made = utterances(12)
+    rare = (["play", "song"], {"tokens": ["play", "song"], "tags": ["O", "B-rare"], "intent": None})
+    method = Encoder(model=str(tiny_encoder), slots="tags", words="tokens", **FAST)
+    pool, clean = pool_of([*made, rare]), pool_of(made)
+    model, expected = (method.train(p, Runtime(), labels=labels_of(p)) for p in (pool, clean))
+    assert load_tuned(model.folder()).tags == ("O", "B-thing")
+    assert model.info["tags"] == 2
+    np.testing.assert_array_equal(model.measures["score"][:, :, :12], expected.measures["score"])
+
+
 def test_rows_of_which_no_word_is_read_are_missing(tiny_encoder):
     rows = [*utterances(8), (["\u200b"], {"tokens": ["\u200b"], "tags": ["O"], "intent": "play"})]
     pool = pool_of(rows)
@@ -217,6 +231,7 @@ def test_an_interrupted_training_ends_the_same(pool, tiny_encoder, tmp_path, cal
     told = []
     runtime = dataclasses.replace(runtime, progress=lambda done, total, note="": told.append((done / total, note)))
     model = method.train(pool, runtime, labels=labels_of(pool))
+    assert list(model.measures) == list(trained.measures)
     for name in trained.measures:
         np.testing.assert_array_equal(model.measures[name], trained.measures[name])
     assert (model.folder() / "model.safetensors").read_bytes() == (trained.folder() / "model.safetensors").read_bytes()
@@ -225,6 +240,77 @@ def test_an_interrupted_training_ends_the_same(pool, tiny_encoder, tmp_path, cal
     assert shares[-1] == pytest.approx(1, abs=0.05)
     assert told[-1][1] == "run 2 of 2, epoch 3 of 3"
     assert not list(tmp_path.glob("run-*/checkpoint-*"))
+
+
+def stored(model, folder):
+    """What lies on disk of a model: name → bytes."""
+    folder.mkdir()
+    model.save(folder)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(pool, tiny_encoder, tmp_path_factory):
+    """The files of a training that was never stopped."""
+    method = Encoder(model=str(tiny_encoder), slots="tags", words="tokens", runs=2, **FAST)
+    keep = tmp_path_factory.mktemp("keep")
+    return stored(method.train(pool, Runtime(keep=keep), labels=labels_of(pool)), keep / "stored")
+
+
+KILLED = """
+import os, runpy, signal, sys
+from pathlib import Path
+here = runpy.run_path(sys.argv[1])
+
+def train(keep, until):
+    calls = 0
+
+    def progress(done, total, note=""):
+        nonlocal calls
+        calls += 1
+        if calls > until:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    pool = here["pool_of"](here["utterances"]())
+    method = here["Encoder"](model=sys.argv[2], slots="tags", words="tokens", runs=2, **here["FAST"])
+    method.train(pool, here["Runtime"](keep=keep, progress=progress), labels=here["labels_of"](pool))
+
+for until in map(int, sys.argv[4:]):  # one import of torch serves all
+    keep = Path(sys.argv[3]) / str(until)
+    keep.mkdir()
+    child = os.fork()
+    if not child:
+        train(keep, until)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL, until
+"""
+STEP, SCORING, SECOND_RUN = 8, 10, 18
+"""A run tells of 6 steps and a scoring, then twice of 3 steps and a scoring: 15 times."""
+
+
+@pytest.fixture(scope="module")
+def killed(tiny_encoder, tmp_path_factory):
+    """Folders of trainings that were killed in a step of the second epoch, in the scoring after it, and later."""
+    folder = tmp_path_factory.mktemp("killed")
+    where = map(str, (STEP, SCORING, SECOND_RUN))
+    command = [sys.executable, "-c", KILLED, __file__, str(tiny_encoder), str(folder), *where]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("until", [STEP, SCORING, SECOND_RUN])
+def test_killed_anywhere_it_stores_the_same_files(pool, tiny_encoder, tmp_path, whole, killed, until):
+    keep = killed / str(until)
+    later = until == SECOND_RUN
+    assert (keep / "run-0" / "tuning.json").exists() == later
+    assert bool(list(keep.glob("run-0/checkpoint-*"))) != later
+    told = []
+    runtime = Runtime(keep=keep, progress=lambda done, total, note="": told.append(note))
+    method = Encoder(model=str(tiny_encoder), slots="tags", words="tokens", runs=2, **FAST)
+    model = method.train(pool, runtime, labels=labels_of(pool))
+    assert "run 1 of 2, epoch 1 of 3" not in told
+    assert stored(model, tmp_path / "stored") == whole
 
 
 def test_the_seconds_of_scoring_are_recorded(pool, tiny_encoder):
