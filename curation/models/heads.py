@@ -30,7 +30,8 @@ Scope = Literal["last-layer", "all"]
 Optimiser = Literal["adam", "sgd"]
 
 MOMENTUM = 0.9  # Nesterov's, as in the published training of the data-diet paper
-BLOCK = 8192  # rows measured or asked at once
+BLOCK = 8192  # rows measured or asked at once, fewer where there are many classes
+BLOCK_CELLS = BLOCK * 512  # rows × classes: 34 MB in float64, of which some copies live at once
 TICK_STEPS = 64  # updates between two calls of progress
 MEASURES = ("loss", "p_true", "correct", "el2n", "margin", "entropy", "grand", "presented")
 
@@ -165,11 +166,17 @@ def gradient_norms(layers: Layers, x: np.ndarray, codes: np.ndarray, scope: Scop
 def measure(layers: Layers, x: np.ndarray, codes: np.ndarray, scope: Scope = "last-layer") -> dict[str, np.ndarray]:
     """All of MEASURES but `presented`, float32 `[n]` each; rows are taken in blocks."""
     parts = []
-    for begin in range(0, len(x), BLOCK):
-        rows = slice(begin, begin + BLOCK)
+    block = _block(layers)
+    for begin in range(0, len(x), block):
+        rows = slice(begin, begin + block)
         found = row_measures(forward(layers, x[rows])[-1], codes[rows])
         parts.append({**found, "grand": gradient_norms(layers, x[rows], codes[rows], scope)})
     return {name: np.concatenate([part[name] for part in parts]).astype(np.float32) for name in parts[0]}
+
+
+def _block(layers: Layers) -> int:
+    """Rows at once, by the number of classes."""
+    return max(1, min(BLOCK, BLOCK_CELLS // len(layers[-1][1])))
 
 
 # ---------------------------------------------------------------------- training
@@ -389,8 +396,9 @@ def predict(folder: Path, features: np.ndarray) -> np.ndarray:
             f"the head reads {len(heads.center)} numbers a row, the features have {features.shape[-1]}",
             "make the features with the encoder that the head was trained on",
         )
+    block = _block(heads.runs[0])
     blocks = [
-        np.exp(log_probabilities(heads.logits(features[begin : begin + BLOCK]))).mean(axis=0)
-        for begin in range(0, len(features), BLOCK)
+        np.exp(log_probabilities(heads.logits(features[begin : begin + block]))).mean(axis=0)
+        for begin in range(0, len(features), block)
     ]
     return np.concatenate(blocks) if blocks else np.empty((0, len(heads.classes)))

@@ -304,12 +304,15 @@ class DynamicPruning:
         """The rows to train on in an epoch (from 0), int64, increasing; epochs are asked for in order.
 
         Raises:
-            CurationError: the epoch begins a cycle and `update` was not called before.
+            CurationError: `update` was not called before the epoch's cycle.
         """
         cycle = self.cycle_of(epoch)
         if cycle > self._chosen and self.prunes:
-            if self.needs_scores(epoch):
-                raise CurationError(f"epoch {epoch} begins a cycle and needs scores", "call update(scores) before it")
+            # also where its first epoch was not asked for; epoch 0 has no scores yet
+            if self.settings.pick == "score" and epoch > 0 and self._scored < cycle:
+                raise CurationError(
+                    f"epoch {epoch} belongs to a cycle that needs scores", "call update(scores) before the cycle begins"
+                )
             self._choose(cycle)
         rows = np.flatnonzero(self._kept)
         if epoch >= self._counted:

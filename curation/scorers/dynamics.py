@@ -20,7 +20,7 @@ OverRuns = Literal["mean", "median", "max", "min", "first"]
 class Measure(Scorer):
     """A measure that a trainer recorded, as it stood after an epoch; by default at the end of the training.
 
-    `trainer/encoder` records `score`, by which it prunes, and `kept`; all trainers record `loss` and others. Several
+    `trainer/encoder` records `score`, by which it prunes, and `kept`; what else there is is up to the trainer. Several
     runs become one number by their mean, or as `runs` says. Columns: `std` over runs, and `epochs_kept`, the share of
     the recorded epochs that the row was trained on, where that is known.
     """

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from curation.core.errors import ModelError
+from curation.models import heads
 from curation.models.heads import (
     MEASURES,
     Heads,
@@ -67,6 +68,26 @@ def test_with_a_linear_head_all_parameters_are_those_of_the_last_layer():
     x, codes = blobs(20)
     layers = layers_of((6, 4))
     np.testing.assert_array_equal(gradient_norms(layers, x, codes, "all"), gradient_norms(layers, x, codes))
+
+
+def test_many_classes_make_small_blocks_which_do_not_matter(tmp_path, monkeypatch):
+    """One class a row, as when the field is an id: a table of all rows and classes would not fit."""
+    rng = np.random.default_rng(0)
+    x, codes = rng.normal(size=(40, 5)).astype(np.float32), np.arange(40)
+    layers = tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in layers_of((5, 6, 40)))
+    save_heads(Heads(tuple(map(str, codes)), np.zeros(5, np.float32), np.ones(5, np.float32), (layers,)), tmp_path)
+    whole, shares, sizes = measure(layers, x, codes, "all"), predict(tmp_path, x), []
+
+    def watched(layers, x):
+        sizes.append(len(x))
+        return forward(layers, x)
+
+    monkeypatch.setattr(heads, "forward", watched)
+    monkeypatch.setattr(heads, "BLOCK_CELLS", 7 * 40 + 1)
+    for name, values in measure(layers, x, codes, "all").items():
+        np.testing.assert_allclose(values, whole[name], rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(predict(tmp_path, x), shares, rtol=1e-5)
+    assert max(sizes) == 7
 
 
 def test_a_head_learns_and_every_pass_is_measured():
@@ -223,8 +244,8 @@ def test_a_column_that_does_not_vary_is_not_divided_by_rounding_errors():
 def test_saved_heads_predict_the_mean_of_their_runs(tmp_path):
     x, codes = blobs(50)
     runs = tuple(train_head(x, codes, 4, HeadSettings(epochs=1, hidden=5), seed=(s,)).layers for s in range(3))
-    heads = Heads(("a", "b", "ü", "d"), np.full(6, 0.5, np.float32), np.full(6, 2.0, np.float32), runs, {"rows": 50})
-    save_heads(heads, tmp_path / "made")
+    made = Heads(("a", "b", "ü", "d"), np.full(6, 0.5, np.float32), np.full(6, 2.0, np.float32), runs, {"rows": 50})
+    save_heads(made, tmp_path / "made")
     loaded = load_heads(tmp_path / "made")
     assert loaded.classes == ("a", "b", "ü", "d")
     assert loaded.facts == {"rows": 50}

@@ -240,6 +240,10 @@ def test_scores_must_be_there_and_finite():
     pruning.rows_for_epoch(0)
     with pytest.raises(CurationError, match="needs scores"):
         pruning.rows_for_epoch(1)
+    skipped = DynamicPruning(9, PruningSettings(cycle=2))
+    skipped.rows_for_epoch(0)
+    with pytest.raises(CurationError, match="needs scores"):  # not random rows instead
+        skipped.rows_for_epoch(2)
     with pytest.raises(CurationError, match="row 1 is not finite"):
         pruning.update(np.array([1.0, np.nan, 2.0]))
     with pytest.raises(ValueError, match="3 scores"):
