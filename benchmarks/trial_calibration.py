@@ -440,8 +440,7 @@ def main() -> None:
     say("simulation")
     show(
         "### Trials: a linear head, clean trusted evaluation rows",
-        f"{EVALUATION} evaluation rows, 3 training seeds, {DRAWS[0]} random draws (the default) and {DRAWS[1]}. "
-        ""
+        f"{EVALUATION} evaluation rows, 3 training seeds, {DRAWS[0]} random draws, and {DRAWS[1]} (the default). "
         "Wanted: a random draw at most 5 % better, good at least 80 % better, bad at least 80 % worse.",
         markdown(("data", "pool", "draws", "selection", "trials", *said), classification(benches, count(60), say)),
     )

@@ -172,3 +172,12 @@ def test_python_says_the_same_recipe_as_the_command_line(home, tiny_causal):
     trusted = pool.select("where", labels=pool.label("column", field="topic"), values=["a"])
     again = pool.trial({"random": pick}, evaluation=trusted, model=str(tiny_causal), random_seeds=3, **fields)
     assert again.artifact.values.shape[1] == 40
+
+
+def test_options_without_effect_are_refused(curate, tmp_path):
+    code, _, err = curate("both", "--selection", "random", "--trusted", "--measure", "accuracy")
+    assert code == 2
+    assert "--measure, --trusted belongs to --results" in " ".join(err.split())
+    code, _, err = curate("both", "--results", str(tmp_path / "none.csv"), "--model", "x")
+    assert code == 2
+    assert "DATASET, --model means nothing" in " ".join(err.split())

@@ -137,6 +137,20 @@ def test_evaluation_rows_copies_near_duplicates_and_rows_without_a_label_are_in_
     assert all(0 <= o <= 1 for o in overlap)
 
 
+def test_weights_of_a_selection_are_said_to_be_unused(blobs):
+    pool, rows = blobs["pool"], blobs["good"].order
+
+    def warnings(weights):
+        one = dataclasses.replace(blobs["good"], weights=np.asarray(weights, float))
+        report = TrialAgainstRandom(**{**CHEAP, "steps": 2}).run(
+            pool, Runtime(), selections={"good": one}, evaluation=selected(pool, np.arange(120)), **ported(blobs)
+        )
+        return [w for w in report.info["warnings"] if "weights" in w]
+
+    assert warnings(np.arange(len(rows)) + 1.0) == ["the weights of good were not used: every row counts alike"]
+    assert warnings(np.full(len(rows), 2.0)) == warnings([]) == []
+
+
 def test_groups_come_from_sources_and_labels(blobs):
     rows = [
         Row(
@@ -385,7 +399,7 @@ def test_a_trial_killed_in_a_training_goes_on_and_ends_the_same(tmp_path, tiny_c
 def test_its_name_and_its_costs():
     assert find("trial") is TrialAgainstRandom
     method = TrialAgainstRandom()
-    assert method.runs(2) == 2 * (3 + 5) + 5 + 3
+    assert method.runs(2) == 2 * (3 + 5) + 10 + 3
     text = Size(1000, 300_000, 0, 0, 1e6)
     assert method.work(Size(1000, 300_000, 0, 0, 2e6)) > 1.9 * method.work(text)
     assert method.shortened().work(text) < 0.1 * method.work(text)

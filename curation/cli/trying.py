@@ -49,6 +49,11 @@ def trial(
 
     Without --evaluation the verdict is only how well each resembles the pool.
     """
+    _fit(results is not None, {
+        "DATASET": dataset is not None, "--selection": bool(selection), "--evaluation": bool(evaluation),
+        "--budget": budget is not None, "--model": bool(model), "--label": bool(label), "--clusters": clusters,
+        "--random-seeds": random_seeds is not None, "--set": bool(settings), "--dry-run": dry_run,
+    }, {"--measure": bool(measure), "--trusted": trusted})  # fmt: skip
     if results is not None:
         return _say(_entered(results, measure, trusted), {}, as_json)
     ws = Workspace.open(workspace)
@@ -76,6 +81,18 @@ def trial(
             err.print("note: without --evaluation the verdict is likeness to the pool, not whether random is beaten")
         out.print(f"result: {job.id}")
     return None
+
+
+def _fit(entered: bool, of_trainings: Mapping[str, bool], of_results: Mapping[str, bool]) -> None:
+    """Refuse options that would have no effect."""
+    wrong = [name for name, given in (of_trainings if entered else of_results).items() if given]
+    if wrong and entered:
+        raise CurationError(f"--results trains nothing, so {', '.join(wrong)} means nothing", "leave it out")
+    if wrong:
+        raise CurationError(
+            f"{', '.join(wrong)} belongs to --results",
+            "the rows you trust: --evaluation; another measure: --set measure=accuracy",
+        )
 
 
 def _entered(path: Path, measure: str, trusted: bool) -> Trial:
@@ -170,8 +187,18 @@ def _say(report: Trial, facts: Mapping[str, Any], as_json: bool) -> None:
     unit = "loss (lower is better)" if report.measure == "loss" else "accuracy"
     table(
         f"{unit} on {report.info.get('evaluation', '')}",
-        ["arm", "trainings", "rows", "mean", "spread"],
-        [[a["arm"], a["runs"], a["rows"] if a["rows"] is not None else "", a["mean"], a["spread"]] for a in arms],
+        ["arm", "trainings", "rows", "tokens", "mean", "spread"],
+        [
+            [
+                a["arm"],
+                a["runs"],
+                a["rows"] if a["rows"] is not None else "",
+                round(a["tokens"]) if a["tokens"] == a["tokens"] else "",
+                a["mean"],
+                a["spread"],
+            ]
+            for a in arms
+        ],
     )
     for found in (v for v in report.verdicts if not v["grouping"]):
         out.print(f"{found['selection']}: {found['words']}")

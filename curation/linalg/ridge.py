@@ -83,7 +83,8 @@ def ridge(columns: np.ndarray, target: np.ndarray, penalties: tuple[float, ...] 
     coefficients = standardised / spread
     residuals = centred - standard @ standardised
     freedom = m - 1 - float((singular * shrink).sum())
-    total = float((centred**2).sum())
+    varies = float(np.abs(centred).max()) > 1e-12 * float(np.abs(target).max())  # rounding leaves 1e-17
+    total = float((centred**2).sum()) if varies else 0.0
     # a mean of the other rows is the yardstick for a row left out: its error is m / (m − 1) of the plain one
     yardstick = total * (m / (m - 1)) ** 2
     return RidgeFit(
@@ -169,10 +170,12 @@ def by_luck(columns: np.ndarray, target: np.ndarray, *, seed: int, draws: int = 
         draws: How many.
 
     Returns:
-        The p-value of a permutation test, from 1 / (draws + 1) to 1.
+        The p-value of a permutation test, from 1 / (draws + 1) to 1; 1 where the target has no spread.
     """
     rng = np.random.default_rng(seed)
     real = ridge(columns, target).loo_r2
+    if not np.isfinite(real):
+        return 1.0  # a target without spread: every shuffle is the same
     better = sum(ridge(columns, rng.permutation(target)).loo_r2 >= real for _ in range(draws))
     return (better + 1) / (draws + 1)
 

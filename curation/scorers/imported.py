@@ -103,11 +103,16 @@ def errors_of(path: Path) -> Iterator[None]:
 
 
 def as_key(value: Any) -> str | None:
-    """What identifies a row, as text: the numbers 7 and 7.0 are "7", a text is itself; None for what is no name."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    """What identifies a row, as text: the numbers 7 and 7.0 are "7", a text is itself; None for what is no name.
+
+    NaN is no name: that is how a table writes a cell without a value.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    if isinstance(value, float):
+        if not np.isfinite(value):
+            return None
+        value = int(value) if value.is_integer() else value
     return str(value).strip() or None
 
 
@@ -225,6 +230,8 @@ class Imported(Scorer):
     Each line of the file names its row: by row id (as in every export), by content hash, or by a field that the records
     have too. The file's SHA-256 is part of the result's key, so a changed file is a new result.
     """
+
+    version: ClassVar[int] = 2
 
     title: ClassVar[str] = "Imported numbers"
     source: ClassVar[str] = "The user's own file"

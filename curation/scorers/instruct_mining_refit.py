@@ -101,12 +101,13 @@ class InstructMiningRefit(Scorer):
 
     Kept apart are the rows of `evaluation`, or those of the file `target`, or both; without either a share of the rows,
     drawn by their content. They, rows equal to them, and rows in a group of `duplicates` with one of them are in no
-    subset. Rows on which the model itself was pre-trained are neither trained on nor measured. Every finished training
+    subset; near-duplicates of the file's rows are not looked for here. Rows on which the model itself was pre-trained are neither trained on nor measured. Every finished training
     is kept: a killed job loses one at most.
     """
 
     title: ClassVar[str] = "InstructMining, refitted"
     method_class: ClassVar[MethodClass] = "zero-order"
+    version: ClassVar[int] = 2
     weakness: ClassVar[str] = "Fitted on means of subsets, applied to rows; what a small model gains may not be yours."
     source: ClassVar[str] = (
         "Instruction Mining (Cao et al. 2023, arXiv:2307.06290); mixtures, ridge and checks are ours"

@@ -125,6 +125,9 @@ class Learnability(Scorer):
         Columns: `initial`, `reference`, `drop` (nats per token), `flags` (1 = initial loss below the floor), `region`
         (index into `info["regions"]`), `tokens` where the losses tell how many were scored.
 
+        Numbers of the user's own are taken as losses; those that neither are called so nor come from a file are named
+        in `info["not known to be losses"]`.
+
         Raises:
             CurationError: a score made by a model here is no loss.
         """
@@ -153,6 +156,9 @@ class Learnability(Scorer):
         lengths = columns.get("tokens", pool.lengths("response").astype(np.float64))
         info = _facts(values, columns, lengths, limit)
         info |= _models(initial, reference)
+        doubtful = [f"{port}: {s.name}" for port, s in (("initial", initial), ("reference", reference)) if _doubtful(s)]
+        if doubtful:
+            info["not known to be losses"] = doubtful
         return Score(pool.fingerprint, values, missing, "learnability", True, columns, info)
 
     def work(self, size: Size) -> float:
@@ -162,6 +168,11 @@ class Learnability(Scorer):
     def disk(self, size: Size) -> float:
         """The score and six columns."""
         return 60.0 * size.rows
+
+
+def _doubtful(score: Score) -> bool:
+    """True where nothing says that the numbers are losses: neither their name nor a file that they were read from."""
+    return "loss" not in score.name.lower() and "sha256" not in score.info
 
 
 def _missing(before: np.ndarray, after: np.ndarray, first: Missing, second: Missing) -> Missing:

@@ -161,9 +161,9 @@ class SizeSearch(Selector):
 
     For each size tried a copy of the model is trained briefly on that many rows of the order and measured on the
     `search` rows; the size with the lowest loss wins. The `test` rows are measured beside them and choose nothing, so
-    their loss is an honest one; without `test`, half of the `search` rows are taken for it, by their content. Rows kept
-    apart, rows equal to them, and rows in a group of `duplicates` with one of them are never picked. Rows on which the
-    model was pre-trained are neither trained on nor measured.
+    their loss is an honest one; without `test`, half of the `search` rows are taken for it, by their content, a group
+    of `duplicates` whole. Rows kept apart, rows equal to them, and rows in a group of `duplicates` with one of them are
+    never picked. Rows on which the model was pre-trained are neither trained on nor measured.
 
     Every training passes over its rows as often, so that more rows mean more steps. Sizes and losses stand in the
     selection's facts; finished trainings survive a kill.
@@ -173,6 +173,7 @@ class SizeSearch(Selector):
     purpose: ClassVar[Purpose] = "by score"
     when: ClassVar[str] = "A score orders the rows well, and how many to keep is the question."
     method_class: ClassVar[MethodClass] = "zero-order"
+    version: ClassVar[int] = 2
     weakness: ClassVar[str] = (
         "The loss of one training is noisy: two sizes a little apart may change places by the seed."
     )
@@ -217,7 +218,7 @@ class SizeSearch(Selector):
             ModelError: the model is no single causal network, or memory does not suffice.
             MissingDependency: flaml[blendsearch] is not installed.
         """
-        held = self._held(pool, search, test)
+        held = self._held(pool, search, test, duplicates)
         apart = np.concatenate(list(held.values()))
         values = numbers(score, None)
         free = free_rows(pool.contents, apart, duplicates=duplicates)
@@ -256,11 +257,18 @@ class SizeSearch(Selector):
             info={**_facts(found, tested, before), "model": model.name, "weak model": model.weak},
         )
 
-    def _held(self, pool: Dataset, search: Selection, test: Selection | None) -> dict[str, np.ndarray]:
-        """Search and test rows, sorted; equal contents are on one side."""
+    def _held(
+        self, pool: Dataset, search: Selection, test: Selection | None, duplicates: Labels | None
+    ) -> dict[str, np.ndarray]:
+        """Search and test rows, sorted; halves have equal rows, and groups of duplicates, on one side."""
         contents, searched = pool.contents, np.sort(np.asarray(search.order, np.int64))
         if test is None:
             draws = chance(contents[searched], self.seed, "halves")
+            if duplicates is not None:
+                codes = np.asarray(duplicates.codes, np.int64)[searched]
+                least = np.ones(len(duplicates.names))
+                np.minimum.at(least, codes[codes >= 0], draws[codes >= 0])
+                draws = np.where(codes >= 0, least[np.maximum(codes, 0)], draws) if len(least) else draws
             if len(np.unique(draws)) < 2:
                 raise CurationError(
                     "the search rows cannot be halved", "give more rows that differ, or test rows of their own"

@@ -26,14 +26,20 @@ MOST = 6  # selections
 ASSUMED = 2  # selections, for estimates: how many there are is not known before
 
 
+def _unused_weights(selections: dict[str, Selection]) -> list[str]:
+    weighted = [name for name, s in selections.items() if len(s.weights) and np.ptp(np.asarray(s.weights)) > 0]
+    return [f"the weights of {', '.join(weighted)} were not used: every row counts alike"] if weighted else []
+
+
 class TrialAgainstRandom(Method):
     """Trains on every selection, on random rows of the same size and on random rows of the same lengths, and compares.
 
     With a model: a causal language model is fine-tuned on each and measured by its loss on the responses of the
     evaluation rows. With features and labels: a linear head is trained on the frozen vectors and measured by its
     accuracy. Where both are given the head is trained. Every training takes the same number of optimiser steps and the
-    same rows a step, so a longer row costs an arm more tokens; the arm of random rows with the same lengths shows what
-    that alone brings.
+    same rows a step, but for the last of a pass, which takes what is left. A longer row costs an arm more tokens; the
+    arm of random rows with the same lengths (of responses in tokens, for a head of rows in characters) shows what that
+    alone brings. Weights of a selection are not used: every row counts alike.
 
     Only a trusted evaluation set, named by the user, lets the verdict say "beats random". Without one a share of the
     pool is held out, and the verdict is about likeness to the pool: a dirty pool is best resembled by dirt.
@@ -78,7 +84,7 @@ class TrialAgainstRandom(Method):
     seeds: int = Field(3, ge=1, le=20, description="trainings on every selection, each with a seed of its own")
     random_seeds: int = Field(10, ge=3, le=100, description="random draws of the same size, one training each")
     length_matched: int = Field(
-        5, ge=0, le=100, description="random draws of the same response lengths for each selection, 0 or at least 2"
+        5, ge=0, le=100, description="random draws of the same lengths for each selection, 0 or at least 2"
     )
     full: bool = Field(True, description="train on all rows as well, for the same number of steps")
     untrained: bool = Field(True, description="measure the model before any training as well")
@@ -166,7 +172,7 @@ class TrialAgainstRandom(Method):
                 "taken_away": {k: v for k, v in task.evaluation.reasons.items() if v},
                 "removed": removed,
                 "steps": learner.steps,
-                "warnings": list(task.warnings),
+                "warnings": [*task.warnings, *_unused_weights(selections)],
             },
         )
 

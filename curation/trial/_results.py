@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 
 from curation.core.artifacts import Trial
 from curation.core.errors import CurationError, DataError
-from curation.trial._verdicts import KINDS, RANDOM, SELECTION, Measure, assess
+from curation.trial._arms import SLACK
+from curation.trial._verdicts import KINDS, LENGTH, RANDOM, SELECTION, Measure, assess, rivals
 
 LEAST_RANDOM = 3
 ONLY_MEANS = (
     "only means were entered: which evaluation rows there were is no part of the intervals, so they are too narrow"
 )
+OTHER_STEPS = "trainings took {low:,} to {high:,} steps: a fair comparison trains every arm for the same number of them"
 ALL_ROWS = "all"
 GROUP = "group:"
 
@@ -29,8 +32,9 @@ def from_results(
 
     CSV: one line per run and evaluation row, with the columns `arm`, `kind` (selection, random, length-matched, full,
     untrained), `seed`, `row` and `value`; without `row` one line per run, its `value` the mean. `selection` says whose
-    length-matched arm it is, `rows` how many rows it was trained on, `group:NAME` the group of the evaluation row in
-    the grouping NAME.
+    length-matched or random arm it is, `rows` how many rows it was trained on, `steps` for how many optimiser steps,
+    `group:NAME` the group of the evaluation row in the grouping NAME. Random runs without a selection are compared with
+    all selections of their size, which is known where both say their `rows`.
 
     JSON: `{"measure": "loss", "trusted": true, "runs": [{"arm": …, "kind": …, "seed": 0, "values": [...]}],
     "groups": {"source": [...]}}`; `value` instead of `values` for a mean.
@@ -42,8 +46,9 @@ def from_results(
         dataset: Fingerprint of the pool, where it is known.
 
     Raises:
-        DataError: if the file cannot be read, a run lacks evaluation rows that others have, or a value is none.
-        CurationError: without a selection or with fewer than three random runs.
+        DataError: if the file cannot be read, a run lacks evaluation rows that others have or stands there twice, a
+            value is none, or a run belongs to no selection of the file.
+        CurationError: without a selection, or with fewer than three random runs of the size of one.
     """
     path = Path(path)
     try:
@@ -60,7 +65,7 @@ def from_results(
     if found not in ("loss", "accuracy"):
         raise CurationError("it is not said what was measured", "measure: loss, or accuracy")
     how: Measure = "accuracy" if found == "accuracy" else "loss"
-    vouched = bool(said.get("trusted", False)) if trusted is None else trusted
+    vouched = _vouched(said, path) if trusted is None else trusted
     values = np.array([values for _, values in runs], np.float32)
     _check(values, how, path)
     arms = tuple(arm for arm, _ in runs)
@@ -70,6 +75,12 @@ def from_results(
             f"{path.name} has {kinds.count(SELECTION)} runs of selections and {kinds.count(RANDOM)} of random rows",
             f"a verdict needs a selection and at least {LEAST_RANDOM} random draws of the same size",
         )
+    _belong(arms, path)
+    _enough(arms, path)
+    warnings = [ONLY_MEANS] if values.shape[1] == 1 else []
+    steps = {int(a["steps"]) for a in arms if a["steps"] is not None and a["kind"] in (SELECTION, RANDOM, LENGTH)}
+    if len(steps) > 1:
+        warnings.append(OTHER_STEPS.format(low=min(steps), high=max(steps)))
     return Trial(
         dataset,
         arms=arms,
@@ -82,9 +93,63 @@ def from_results(
             "task": "trained elsewhere",
             "evaluation": f"{values.shape[1]:,} rows, from {path.name}" if values.shape[1] > 1 else "means only",
             "evaluation_rows": values.shape[1],
-            "warnings": [ONLY_MEANS] if values.shape[1] == 1 else [],
+            "warnings": warnings,
         },
     )
+
+
+def _vouched(said: dict[str, Any], path: Path) -> bool:
+    trusted = said.get("trusted", False)
+    if not isinstance(trusted, bool):
+        raise DataError(f"'{trusted}' does not say whether the rows are trusted", "true or false", file=path.name)
+    return trusted
+
+
+def _belong(arms: tuple[dict[str, Any], ...], path: Path) -> None:
+    """Say of every run which selections it is compared with; changes the arms."""
+    size_of = {a["selection"]: a["rows"] for a in arms if a["kind"] == SELECTION}
+    for arm in arms:
+        if arm["kind"] not in (RANDOM, LENGTH):
+            continue
+        if arm["selection"] and arm["selection"] not in size_of:
+            raise DataError(
+                f"'{arm['arm']}' belongs to '{arm['selection']}', which is no selection of this file",
+                f"selections: {', '.join(size_of)}",
+                file=path.name,
+            )
+        if arm["kind"] == LENGTH and not arm["selection"]:
+            if len(size_of) > 1:
+                raise DataError(
+                    f"'{arm['arm']}' does not say whose lengths it matches",
+                    "name the selection in the field 'selection'",
+                    file=path.name,
+                )
+            arm["selection"] = next(iter(size_of))
+        size = size_of.get(arm["selection"])
+        if not _alike(size, arm["rows"]):
+            raise DataError(
+                f"'{arm['arm']}' has {arm['rows']:,} rows, its selection '{arm['selection']}' has {size:,}",
+                "compare with draws of its size",
+                file=path.name,
+            )
+        if arm["kind"] == RANDOM and not arm["selection"]:
+            arm["serves"] = [name for name, size in size_of.items() if _alike(size, arm["rows"])]
+
+
+def _alike(one: int | None, other: int | None) -> bool:
+    """True for sizes that may be compared, and where one of them is not known."""
+    return one is None or other is None or max(one, other) <= SLACK * min(one, other)
+
+
+def _enough(arms: tuple[dict[str, Any], ...], path: Path) -> None:
+    for selection, size in {a["selection"]: a["rows"] for a in arms if a["kind"] == SELECTION}.items():
+        found = [i for i in rivals(arms, selection, RANDOM) if _alike(size, arms[i]["rows"])]
+        if len(found) < LEAST_RANDOM:
+            raise CurationError(
+                f"{path.name} has {len(found)} random runs to compare the selection '{selection}' with",
+                f"a verdict needs at least {LEAST_RANDOM} random draws of its size"
+                + ("" if size is None else f", which is {size:,} rows"),
+            )
 
 
 Runs = list[tuple[dict[str, Any], list[float]]]
@@ -111,6 +176,12 @@ def _from_json(said: dict[str, Any], path: Path) -> Runs:
         if not isinstance(values, list) or not values:
             raise DataError("a run has neither values nor value", file=path.name, row=number)
         runs.append((_arm(run, path, number), [_number(v, path, number) for v in values]))
+    known: set[tuple[Any, ...]] = set()
+    for number, (arm, _) in enumerate(runs):
+        run = tuple(arm[field] for field in ("arm", "kind", "selection", "seed"))
+        if arm["seed"] is not None and run in known:
+            raise DataError(f"seed {arm['seed']} of arm '{arm['arm']}' stands here twice", file=path.name, row=number)
+        known.add(run)
     lengths = {len(values) for _, values in runs}
     if len(lengths) > 1:
         raise DataError(
@@ -123,6 +194,8 @@ def _from_json(said: dict[str, Any], path: Path) -> Runs:
 
 def _groups_of_json(said: dict[str, Any], path: Path) -> dict[str, np.ndarray]:
     groups = said.get("groups") or {}
+    if not isinstance(groups, dict):
+        raise DataError("groups is no object", '{"source": ["a", "b", ...]}', file=path.name)
     rows = len(said["runs"][0].get("values", [0]))
     for name, values in groups.items():
         if not isinstance(values, list) or len(values) != rows:
@@ -131,7 +204,7 @@ def _groups_of_json(said: dict[str, Any], path: Path) -> dict[str, np.ndarray]:
 
 
 def _from_csv(text: str, path: Path) -> tuple[Runs, dict[str, np.ndarray]]:
-    lines = list(csv.DictReader(text.splitlines()))
+    lines = list(csv.DictReader(io.StringIO(text, newline="")))
     columns = [column for column in lines[0] if column] if lines else []
     missing = {"arm", "kind", "value"} - set(columns)
     if missing:
@@ -150,9 +223,16 @@ def _from_csv(text: str, path: Path) -> tuple[Runs, dict[str, np.ndarray]]:
         measured[row] = _number(line["value"], path, number)
         arms.setdefault(run, _arm(line, path, number))
         for name, known in group_of.items():
-            known[row] = line.get(GROUP + name) or "no label"
+            group = line.get(GROUP + name)
+            if group and known.setdefault(row, group) != group:
+                raise DataError(
+                    f"evaluation row '{row}' is in the groups '{known[row]}' and '{group}' of '{name}'",
+                    "give a row one group",
+                    file=path.name,
+                    row=number,
+                )
     rows = _same_rows(by_run.values(), path)
-    groups = {name: np.array([known[row] for row in rows], object) for name, known in group_of.items()}
+    groups = {name: np.array([known.get(r, "no label") for r in rows], object) for name, known in group_of.items()}
     return [(arms[run], [measured[row] for row in rows]) for run, measured in by_run.items()], groups
 
 
@@ -180,12 +260,21 @@ def _arm(given: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
     arm: dict[str, Any] = {"arm": name, "kind": kind, "selection": selection}
     for field in ("seed", "rows", "tokens", "steps"):
         value = given.get(field)
-        arm[field] = None if value in (None, "") else int(_number(value, path, number))
+        arm[field] = None if value in (None, "") else _count(value, field, path, number)
     return arm
+
+
+def _count(value: Any, field: str, path: Path, number: int) -> int:
+    try:
+        return int(_number(value, path, number))
+    except (DataError, ValueError, OverflowError):
+        raise DataError(f"'{value}' is no count", file=path.name, row=number, field=field) from None
 
 
 def _number(value: Any, path: Path, number: int) -> float:
     try:
+        if isinstance(value, bool):
+            raise ValueError
         return float(value)
     except (TypeError, ValueError):
         raise DataError(f"'{value}' is no number", file=path.name, row=number, field="value") from None

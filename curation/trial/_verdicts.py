@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from curation.core.errors import CurationError
 from curation.trial._statistics import CONFIDENCE, Difference, difference, holm
 
 SELECTION, RANDOM, LENGTH, FULL, UNTRAINED = "selection", "random", "length-matched", "full", "untrained"
@@ -98,8 +99,19 @@ def assess(
         Dicts with `selection`, `against`, `grouping`, `group` ("" = all rows), `verdict`, `words`, `exploratory`,
         `comparisons`, `adjusted` and the fields of `Difference`. Groups with fewer than `GROUP_ROWS` rows have the
         verdict "too few rows" and no numbers.
+
+    Raises:
+        CurationError: no row was measured in every run.
     """
     measured = np.isfinite(values).all(axis=0)
+    if not measured.any():
+        nothing = [str(a["arm"]) for a, v in zip(arms, values, strict=True) if not np.isfinite(v).any()]
+        raise CurationError(
+            "no evaluation row was measured in every training",
+            f"nothing was measured after training {', '.join(dict.fromkeys(nothing))}; lower the learning rate"
+            if nothing
+            else "measure the same rows after every training",
+        )
     table = np.asarray(values, np.float64)[:, measured]
     places = _places(arms)
     found: list[dict[str, Any]] = []
@@ -177,7 +189,7 @@ def _mark_length(found: list[dict[str, Any]]) -> None:
             and not (other["adjusted"] <= 1 - CONFIDENCE and other["gain"] > 0)
         )
         if each["may_be_length"]:
-            each["words"] += "; the gain may be length: random rows of the same response lengths were not beaten"
+            each["words"] += "; the gain may be length: random rows of the same lengths were not beaten"
 
 
 def _grouped(
@@ -212,7 +224,7 @@ def arm_table(arms: Sequence[Mapping[str, Any]], values: np.ndarray) -> list[dic
     Args:
         arms: As in `core.training.Trial`.
         values: `[runs, m]`; the mean is over the rows measured in every run, `spread` the standard deviation of the
-            runs' means (NaN for one run).
+            runs' means (NaN for one run), `tokens` NaN where they are not known.
     """
     means = np.asarray(values, np.float64)[:, np.isfinite(values).all(axis=0)].mean(axis=1)
     names = dict.fromkeys((str(a["kind"]), str(a["arm"])) for a in arms)
@@ -226,7 +238,7 @@ def arm_table(arms: Sequence[Mapping[str, Any]], values: np.ndarray) -> list[dic
                 "kind": kind,
                 "runs": len(runs),
                 "rows": arms[runs[0]].get("rows"),
-                "tokens": float(np.mean([arms[i].get("tokens") or 0 for i in runs])),
+                "tokens": float(np.mean(np.array([arms[i].get("tokens") for i in runs], np.float64))),
                 "mean": float(own.mean()),
                 "spread": float(own.std(ddof=1)) if len(own) > 1 else float("nan"),
             }

@@ -135,3 +135,11 @@ def test_inflation_is_one_for_columns_of_their_own_and_infinite_for_a_sum():
 def test_one_row_is_no_line():
     with pytest.raises(ValueError, match="two rows"):
         ridge(np.ones((1, 1)), np.ones(1))
+
+
+@pytest.mark.parametrize("value", [0.5, 0.1])  # the mean of tenths is not quite a tenth
+def test_a_target_without_spread_is_explained_by_nothing(value):
+    columns, target = np.random.default_rng(0).normal(size=(20, 3)), np.full(20, value)
+    made = ridge(columns, target)
+    assert np.isnan([made.r2, made.loo_r2]).all()
+    assert by_luck(columns, target, seed=0, draws=9) == 1

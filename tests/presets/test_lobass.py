@@ -140,3 +140,25 @@ def test_a_larger_budget_computes_nothing_anew(as_published, workspace):
     assert {s.name for s in more.steps if not s.reused} == {"pick"}
     picked = as_published.artifact("pick").order
     assert more.artifact("pick").order[: len(picked)].tolist() == picked.tolist()
+
+
+def test_answers_of_noise_are_the_least_learnable_by_models_that_did_not_see_them(tmp_path, tiny_causal):
+    """Ten answers of random letters among 90 of one template: cross-fit, they are the lowest tenth."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {"instruction": f"say {i}", "output": f"a {THINGS[i % 8]} runs over {COLOURS[i % 6]} stone"} for i in range(90)
+    ]
+    rows += [
+        {"instruction": f"say {90 + i}", "output": "".join(map(chr, rng.integers(33, 127, 25)))} for i in range(10)
+    ]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    made = Workspace.open(tmp_path / "workspace")
+    made.add(tmp_path / "rows.json", name="rows")
+    tune = ("tune.folds=2", "tune.epochs=6", "tune.batch_rows=8", "tune.max_tokens=96", "tune.learning_rate=0.005")
+    read = ("before.max_tokens=96", "after.max_tokens=96", f"base.name={tiny_causal}", "pick.budget=90")
+    recipe = Recipe.read("lobass").with_settings((*tune, *read))
+    done = run(plan(recipe, made, {"pool": "rows"}), made, Runtime())
+    learn = done.artifact("learn").values
+    assert np.isfinite(learn).all()
+    assert set(np.argsort(learn)[:10]) == set(range(90, 100))
+    assert done.artifact("pick").order.max() < 90

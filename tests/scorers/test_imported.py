@@ -15,7 +15,7 @@ from curation.core.dataset import from_pairs
 from curation.core.errors import DataError
 from curation.core.runtime import Runtime
 from curation.recipe import Recipe, plan
-from curation.scorers.imported import Imported, as_key, as_value, digest_of
+from curation.scorers.imported import Imported, as_key, as_value, collect, digest_of, join
 from curation.workspace import Workspace
 
 
@@ -202,3 +202,17 @@ def test_losses_from_elsewhere_make_the_same_learnability(pool, tmp_path):
 def test_what_only_python_reads_as_a_number_is_none(text):
     with pytest.raises(ValueError, match="is not a number"):
         as_value(text)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), None, True, " "])
+def test_what_names_nothing_is_no_key(value):
+    assert as_key(value) is None
+
+
+def test_an_empty_cell_of_a_table_is_not_matched_with_a_record_without_a_value():
+    pool = from_pairs([("a", "b"), ("c", "d")], id=[float("nan"), 7])
+    given = collect([(1, {"id": float("nan"), "x": 3.0}), (2, {"id": 7.0, "x": 4.0})], "id", ["x"])
+    assert given.keyless == 1
+    values, missing = join([as_key(v) for v in pool.field("id")], given, 1)
+    np.testing.assert_array_equal(values[:, 0], [np.nan, 4])
+    assert missing.reason(0) == "it has no value to find it by"

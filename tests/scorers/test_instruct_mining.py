@@ -89,3 +89,13 @@ def test_names_must_match_and_something_must_count():
         InstructMining(coefficients={"reward": 0})
     with pytest.raises(ValidationError):
         InstructMining(coefficients={"reward": float("nan")})
+
+
+def test_an_infinite_indicator_is_none():
+    pool = from_pairs([("a", "b"), ("c", "d")])
+    made = InstructMining(coefficients={"x": 1.0}).score(
+        pool, Runtime(), indicators={"x": Score(pool.fingerprint, np.array([np.inf, 2]), Missing.none(2), "x")}
+    )
+    np.testing.assert_array_equal(made.values, [np.nan, 2])
+    np.testing.assert_array_equal(made.columns["x"], [np.nan, 2])
+    assert made.missing.reason(0) == "x: no value"

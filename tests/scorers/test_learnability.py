@@ -187,3 +187,12 @@ def test_what_a_model_says_beside_its_loss_is_refused_as_a_loss():
     assert np.isfinite(Learnability().score(pool, Runtime(), initial=loss, reference=loss).values).all()
     with pytest.raises(CurationError, match="'reference' reads p_true, which is no loss"):
         Learnability().score(pool, Runtime(), initial=loss, reference=chance)
+
+
+def test_numbers_that_nothing_calls_losses_are_named():
+    pool = pool_of(2)
+    length = Score(pool.fingerprint, np.array([10.0, 20]), Missing.none(2), "response length")
+    read = Score(pool.fingerprint, np.array([1.0, 2]), Missing.none(2), "after", info={"sha256": "0" * 64})
+    made = Learnability().score(pool, Runtime(), initial=length, reference=read)
+    assert made.info["not known to be losses"] == ["initial: response length"]
+    assert "not known to be losses" not in joined([2, 2], [1, 1]).info

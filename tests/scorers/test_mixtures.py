@@ -66,3 +66,11 @@ def test_scores_are_normal_whatever_the_scale_and_ties_stay_together():
     np.testing.assert_allclose(made.std(axis=0), 1, atol=0.01)
     ties = normal_scores(np.repeat([1.0, 2.0], [3, 1])[:, None])[:, 0]
     assert ties[0] == ties[1] == ties[2] < ties[3]
+
+
+def test_a_small_cluster_gets_its_share_of_the_subsets_too():
+    """Two clusters of 1,800 and 200 rows, concentration 1: every share of the small one is as likely as any other."""
+    clusters = np.repeat([0, 1], [1800, 200])
+    drawn = mixtures(np.ones((2000, 1)), 400, 50, clusters=clusters, concentration=1.0)
+    shares = np.array([(clusters[rows] == 1).mean() for rows in drawn])
+    np.testing.assert_allclose(np.quantile(shares, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.07)

@@ -182,11 +182,24 @@ def test_rows_that_the_model_was_pretrained_on_are_not_trained_on(pool, tiny_cau
 
 def test_without_test_rows_half_of_the_search_rows_are_taken(pool, tiny_causal, made_up):
     given = ports(pool, tiny_causal, search=range(40, 60), test=None)
-    halves = SizeSearch()._held(pool, given["search"], None)
+    halves = SizeSearch()._held(pool, given["search"], None, None)
     assert sorted(np.concatenate(list(halves.values())).tolist()) == list(range(40, 60))
     assert min(len(rows) for rows in halves.values()) >= 8
     made = SizeSearch(low=1).select(pool, ask(given), Runtime(), **given)
     assert set(made.order.tolist()).isdisjoint(range(40, 60))
+
+
+def test_a_group_of_duplicates_is_not_cut_in_half(pool):
+    codes = np.full(60, -1, np.int32)
+    codes[20:40] = np.repeat(np.arange(10), 2)
+    duplicates = Labels(pool.fingerprint, codes, tuple("abcdefghij"), Missing.none(60))
+    search = Selection(pool.fingerprint, 60, np.arange(10, 40))
+    halves = SizeSearch()._held(pool, search, None, duplicates)
+    assert sorted(np.concatenate(list(halves.values())).tolist()) == list(range(10, 40))
+    assert not set(codes[halves["search"]]) & set(codes[halves["test"]]) - {-1}
+    assert min(len(rows) for rows in halves.values()) >= 8
+    ungrouped = SizeSearch()._held(pool, search, None, None)
+    assert set(codes[ungrouped["search"]]) & set(codes[ungrouped["test"]]) - {-1}
 
 
 def test_what_cannot_be_searched_is_an_error(pool, tiny_causal):

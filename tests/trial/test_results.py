@@ -109,3 +109,76 @@ def test_percentages_and_missing_files_are_refused(tmp_path):
         from_results(tmp_path / "t.csv", measure="accuracy")
     with pytest.raises(DataError, match="cannot be read"):
         from_results(tmp_path / "none.csv", measure="loss")
+
+
+def entered(tmp_path, runs, **facts):
+    """A file of means: (arm, kind, value, more) each, seeds counted by arm."""
+    told, seeds = [], {}
+    for arm, kind, value, more in runs:
+        seed = seeds[arm, kind] = seeds.get((arm, kind), -1) + 1
+        told.append({"arm": arm, "kind": kind, "seed": seed, "value": value, **more})
+    (tmp_path / "t.json").write_text(json.dumps({"measure": "loss", "trusted": True, "runs": told, **facts}))
+    return from_results(tmp_path / "t.json")
+
+
+def random_runs(level, name="random", **more):
+    return [(name, "random", level + 0.01 * i, more) for i in range(3)]
+
+
+def test_a_selection_is_compared_with_the_draws_of_its_size(tmp_path):
+    runs = [("few", "selection", 2.5, {"rows": 100}), ("many", "selection", 1.5, {"rows": 1000})]
+    runs += [*random_runs(3.0, "random, 105", rows=105), *random_runs(1.0, "random, 1000", rows=1000)]
+    found = {v["selection"]: v for v in entered(tmp_path, runs).verdicts}
+    assert found["few"]["verdict"] == "beats random"
+    assert found["few"]["gain"] == pytest.approx(0.51, abs=1e-5)
+    assert found["many"]["verdict"] == "worse than random"
+
+
+@pytest.mark.parametrize(
+    ("runs", "message"),
+    [
+        ([("a", "selection", 1, {"rows": 1000}), *random_runs(2, rows=100)], "0 random runs to compare .* 'a'"),
+        ([("a", "selection", 1, {}), ("b", "selection", 1, {}), *random_runs(2, selection="a")], "0 random .* 'b'"),
+        ([("a", "selection", 1, {"rows": 9}), *random_runs(2, selection="a", rows=20)], "has 20 rows, .* 'a' has 9"),
+        ([("a", "selection", 1, {}), *random_runs(2, selection="x")], "belongs to 'x', which is no selection"),
+        (
+            [("a", "selection", 1, {}), ("b", "selection", 1, {}), ("l", "length-matched", 1, {}), *random_runs(2)],
+            "does not say whose lengths",
+        ),
+        ([("a", "selection", 1, {}), *random_runs(2), ("random", "random", 2, {"seed": 0})], "seed 0 .* here twice"),
+        ([("a", "selection", 1, {"rows": "nan"}), *random_runs(2)], "'nan' is no count"),
+        ([("a", "selection", True, {}), *random_runs(2)], "'True' is no number"),
+    ],
+)
+def test_runs_that_cannot_be_compared_are_refused(tmp_path, runs, message):
+    with pytest.raises(CurationError, match=message):
+        entered(tmp_path, runs)
+
+
+def test_the_only_selection_is_the_one_whose_lengths_are_matched(tmp_path):
+    runs = [("a", "selection", 1, {}), *random_runs(2), *[("l", "length-matched", 2 + i / 100, {}) for i in range(3)]]
+    assert [v["against"] for v in entered(tmp_path, runs).verdicts] == ["random", "length-matched random"]
+
+
+def test_unequal_steps_are_said(tmp_path):
+    runs = [("a", "selection", 1, {"steps": 30}), *random_runs(2, steps=300)]
+    assert "30 to 300 steps" in entered(tmp_path, runs).info["warnings"][-1]
+    equal = [("a", "selection", 1, {"steps": 30}), *random_runs(2, steps=30), ("u", "untrained", 3, {"steps": 0})]
+    assert len(entered(tmp_path, equal).info["warnings"]) == 1  # that there are only means
+
+
+@pytest.mark.parametrize("facts", [{"trusted": "false"}, {"trusted": 1}, {"groups": ["a"]}])
+def test_what_is_no_yes_or_no_vouches_for_nothing(tmp_path, facts):
+    with pytest.raises(DataError, match="trusted|groups is no object"):
+        entered(tmp_path, [("a", "selection", 1, {}), *random_runs(2)], **facts)
+
+
+def test_a_group_need_be_said_once_and_only_one(tmp_path):
+    head, *lines = GOOD.splitlines()
+    told = [head + ",group:g", lines[0] + ",first", *(line + "," for line in lines[1:])]
+    (tmp_path / "t.csv").write_text("\n".join(told))
+    assert from_results(tmp_path / "t.csv", measure="loss").groups["g"].tolist() == ["first"]
+    told[-1] += "other"
+    (tmp_path / "t.csv").write_text("\n".join(told))
+    with pytest.raises(DataError, match="'first' and 'other' of 'g'"):
+        from_results(tmp_path / "t.csv", measure="loss")

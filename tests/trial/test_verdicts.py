@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from curation.core.errors import CurationError
 from curation.trial._verdicts import GROUP_ROWS, arm_table, assess, rivals
 
 
@@ -146,3 +147,17 @@ def test_the_table_of_arms():
     assert (first["arm"], first["runs"], first["rows"]) == ("a", 4, 10)
     assert first["mean"] == pytest.approx(values[:4].mean(), abs=1e-5)
     assert first["spread"] == pytest.approx(values[:4].mean(axis=1).std(ddof=1), rel=1e-3)
+
+
+def test_where_no_row_was_measured_in_every_training_it_says_after_which():
+    arms, values = trial(LEVELS)
+    values[2] = np.nan
+    with pytest.raises(CurationError, match="no evaluation row was measured") as caught:
+        assess(arms, values, measure="loss", trusted=True, groups={})
+    assert "after training a;" in caught.value.hint
+
+
+def test_tokens_that_nobody_counted_are_not_none_at_all():
+    arms, values = trial(LEVELS)
+    assert all(np.isnan(row["tokens"]) for row in arm_table(arms, values))
+    assert arm_table([{**a, "tokens": 5} for a in arms], values)[0]["tokens"] == 5
