@@ -101,8 +101,8 @@ class InstructMiningRefit(Scorer):
 
     Kept apart are the rows of `evaluation`, or those of the file `target`, or both; without either a share of the rows,
     drawn by their content. They, rows equal to them, and rows in a group of `duplicates` with one of them are in no
-    subset; near-duplicates of the file's rows are not looked for here. Rows on which the model itself was pre-trained are neither trained on nor measured. Every finished training
-    is kept: a killed job loses one at most.
+    subset; near-duplicates of the file's rows are not looked for here. Rows on which the model itself was pre-trained
+    are neither trained on nor measured. Every finished training is kept: a killed job loses one at most.
     """
 
     title: ClassVar[str] = "InstructMining, refitted"
