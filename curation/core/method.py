@@ -43,7 +43,14 @@ from curation.core.runtime import Runtime
 MethodClass = Literal["statistical", "zero-order", "first-order", "bayesian"]
 
 Purpose = Literal[
-    "coverage", "diversity and quality", "targeted", "duplicates", "bayesian", "by score", "baselines", "building blocks"
+    "coverage",
+    "diversity and quality",
+    "targeted",
+    "duplicates",
+    "bayesian",
+    "by score",
+    "baselines",
+    "building blocks",
 ]
 """What a selector is for: the groups in which the app offers selectors and presets."""
 
@@ -152,7 +159,7 @@ class Method(BaseModel):
     version: ClassVar[int] = 1  # bumped whenever results change
     row_wise: ClassVar[bool] = False  # each row's result depends on that row alone, so it is kept per row content
     cached: ClassVar[bool] = True  # False for exporters: they act every time
-    elsewhere: ClassVar[tuple[str, ...]] = ()  # ports whose artifacts belong to another Dataset (targets, evaluation rows)
+    elsewhere: ClassVar[tuple[str, ...]] = ()  # ports whose artifacts belong to another Dataset (query rows)
     returns: ClassVar[type[Artifact]] = Artifact
 
     @classmethod
