@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 QUERY_BLOCK = 512
 ROW_BLOCK = 16_384
 SPARE = 8  # candidates beyond k: room for rounding, so that hardly any group needs a second look
+SPARE_SHARE = 1 / 16  # and this share of k: far down a list distances lie closer together than the bounds tell apart
 MEASURE_VALUES = 1 << 24  # bounds held at once while a group's nearest query is looked for
 SETTLE_VALUES = 1 << 26  # pairs that a second look may gather at once
 
@@ -179,7 +180,7 @@ class QuerySearch:
         self, part: np.ndarray, want: int, among: np.ndarray | None, within: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         count = len(self.points) if among is None else len(among)
-        candidates = min(want + SPARE, count)
+        candidates = min(want + SPARE + int(SPARE_SHARE * want), count)
         bounds, columns = self._candidates(part, candidates, among)
         columns.sort(axis=1)
         rows = columns if among is None else among[columns]

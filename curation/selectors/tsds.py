@@ -13,12 +13,12 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
+from curation.linalg.density import kernel_density
 from curation.linalg.distances import measurable_rows
 from curation.linalg.queries import QuerySearch
 from curation.selectors._build import selection
 from curation.selectors._queries import queries_of
 
-DENSITY_BLOCK = 2048
 NOTHING = "no query gives it probability"
 NOT_DRAWN = "not drawn"
 TARGET = "it is a target itself"
@@ -74,40 +74,6 @@ def spread_mass(distances: np.ndarray, density: np.ndarray, alpha: float, scale:
     return Level(level, mass, int((full_at[:, -1] < level).sum()))
 
 
-def kernel_density(
-    points: np.ndarray,
-    neighbours: int,
-    sigma: float,
-    *,
-    device: str = "cpu",
-    progress: Progress = lambda done, total: None,
-) -> np.ndarray:
-    """How many rows a row stands among: Σ max(0, 1 − ‖x − y‖²/σ²) over its nearest rows y, itself among them.
-
-    Costs n²·d by matrix products, in memory O(n).
-
-    Args:
-        points: `[n, d]`, finite.
-        neighbours: Rows that count at most, the row itself included; ≥ 1.
-        sigma: Distance from which on rows do not count; 0 = only the row itself counts.
-        device: Where the products run.
-        progress: Called with (rows done, n).
-
-    Returns:
-        float64 `[n]`, ≥ 1.
-    """
-    if sigma == 0:
-        return np.ones(len(points))
-    search = QuerySearch(points, points, device=device)
-    density = np.empty(len(points))
-    for start in range(0, len(points), DENSITY_BLOCK):
-        which = np.arange(start, min(start + DENSITY_BLOCK, len(points)))
-        found = search.nearest(neighbours, which=which, within=sigma**2)
-        density[which] = np.maximum(0, 1 - found.squared / sigma**2).sum(axis=1)
-        progress(int(which[-1]) + 1, len(points))
-    return density
-
-
 class Target(NamedTuple):
     """The sampling distribution.
 
@@ -148,7 +114,7 @@ def target_distribution(
         queries: `[M, d]`, finite.
         alpha: See `spread_mass`.
         scale: C, see there.
-        sigma: See `kernel_density`.
+        sigma: Width of the kernel of the density; 0 = every density is 1.
         prefetch: Candidates of a query at most.
         density_neighbours: Rows that count for a density at most.
         most_share: Both are this share of the rows at most, and at least 2 as far as there are rows.
@@ -337,5 +303,5 @@ class Tsds(Selector):
 
     def memory(self, size: Size) -> float:
         """A copy of the candidates, blocks, and their densities."""
-        block = 24.0 * DENSITY_BLOCK * min(self.density_neighbours + 8, size.rows)
+        block = 24e3 * min(self.density_neighbours + 8, size.rows)
         return 192e6 + size.rows * (8.0 * size.dims + 64) + block

@@ -10,12 +10,10 @@ from curation.core.dataset import from_pairs
 from curation.core.errors import CurationError
 from curation.core.method import Ask
 from curation.core.runtime import Runtime
-from curation.selectors import tsds
 from curation.selectors.tsds import (
     Tsds,
     draw_with_replacement,
     draw_without_replacement,
-    kernel_density,
     spread_mass,
     target_distribution,
 )
@@ -106,24 +104,6 @@ def test_queries_that_run_out_of_candidates_are_counted():
     found = spread_mass(distances, density, 0.5, 5.0)
     assert found.exhausted == 1
     np.testing.assert_allclose(found.mass.sum(axis=1), 0.5)
-
-
-# ---------------------------------------------------------------------- the density
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_the_density_counts_near_rows_and_itself(seed, monkeypatch):
-    monkeypatch.setattr(tsds, "DENSITY_BLOCK", 17)
-    rng = np.random.default_rng(seed)
-    points = rng.standard_normal((90, 3)).astype(np.float32)
-    points[40:55] = points[3]
-    squared = ((points[:, None].astype(float) - points[None]) ** 2).sum(axis=2)
-    for neighbours, sigma in ((90, 0.75), (10, 0.75), (5, 3.0), (1, 1.0)):
-        nearest = np.sort(squared, axis=1)[:, :neighbours]
-        wanted = np.maximum(0, 1 - nearest / sigma**2).sum(axis=1)
-        np.testing.assert_allclose(kernel_density(points, neighbours, sigma), wanted, rtol=1e-9)
-    assert (kernel_density(points, 50, 0.0) == 1).all()
-    assert (kernel_density(points, 50, 0.5) >= 1).all()
 
 
 # ---------------------------------------------------------------------- the distribution
