@@ -13,6 +13,7 @@ from curation.core.dataset import Dataset
 from curation.core.method import Encoder, Size
 from curation.core.runtime import Runtime
 from curation.linalg.distances import all_unit_rows, finite_points
+from curation.linalg.principal import principal_directions
 
 ROW_BLOCK = 8192
 ROUNDING = 1e-12  # of the sum of variances, which reaches all of it only up to rounding
@@ -52,13 +53,7 @@ def principal_components(points: np.ndarray, variance: float = 0.95, *, most: in
     """
     points = finite_points(points)
     n, d = points.shape
-    mean = points.mean(axis=0, dtype=np.float64)
-    covariance = np.zeros((d, d))
-    for start in range(0, n, ROW_BLOCK):
-        centred = points[start : start + ROW_BLOCK] - mean
-        covariance += centred.T @ centred
-    spread, directions = np.linalg.eigh(covariance / n)
-    spread, directions = np.maximum(spread[::-1], 0.0), directions[:, ::-1]
+    mean, spread, directions = principal_directions(points, ROW_BLOCK)
     total = float(spread.sum())
     shares = spread / total if total > 0 else spread
     # n rows span n − 1 directions at most; what eigh finds beyond is rounding

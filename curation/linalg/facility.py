@@ -11,8 +11,9 @@ two rows that would cover only each other, for instance), and neither blocks nor
 
 Why it is fast: after the first pick most pairs do not count any more, because the row is covered better than the pair
 would; on 10,000 real rows 30 % of the pairs are left after one pick, 6 % after five, 0.2 % after two hundred. One pass
-over all similarities writes down the pairs that are left, per candidate, as soon as they fit into memory. From there on
-a gain costs a short list, and lists get shorter whenever they are read.
+over all similarities writes down the pairs that are left, per candidate, as soon as they fit into memory (with where
+each candidate's begin, 12 bytes for every 1,008 pairs of rows). From there on a gain costs a short list, and lists get
+shorter whenever they are read.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ MOST_ROWS = 2048
 ROW_VALUES = 1 << 24  # similarities of whole rows held at once
 FEW_PAIRS = 1 << 22  # up to so many pairs are written before the first pick, when nearly all still count
 PAIR_BYTES = 6
+PIECE_BYTES = 12  # of a candidate's list of each tile: where it begins, and how long it is
 LIST_SHARE = 0.8  # of the memory allowed, for the pairs that are left
 STEPS_BETWEEN_REPORTS = 64
 
@@ -282,8 +284,8 @@ def pick_facilities(
     measured earlier is an upper bound, and only candidates whose bound is the best are measured again (Minoux 1978).
 
     From points it costs about n²·d/2 multiply-adds by matrix products, once if the pairs that are left after the first
-    pick fit into `memory_bytes` (6 bytes each), a few times that if they fit only after some picks; from a graph it
-    costs about its number of pairs.
+    pick fit into `memory_bytes` (6 bytes each, and n²/84 for all), a few times that if they fit only after some picks
+    or never; from a graph it costs about its number of pairs.
 
     Args:
         source: Similarities.
@@ -317,7 +319,8 @@ class _Greedy:
         m = source.candidates
         self.source, self.factor, self.draw, self.progress = source, float(factor), draw, progress
         self.bonus = np.zeros(m) if bonus is None else np.asarray(bonus, np.float64)
-        self.room = max(1, int(memory_bytes * LIST_SHARE) // PAIR_BYTES)
+        pieces = m * -(-source.covered // TILE) * PIECE_BYTES if isinstance(source, Points) else 0
+        self.room = max(0, int(memory_bytes * LIST_SHARE) - pieces) // PAIR_BYTES
         self.best = np.zeros(source.covered, np.int32)
         self.by = np.full(source.covered, NO_ROW, np.int64)
         self.free = np.zeros(m, bool)
@@ -345,8 +348,9 @@ class _Greedy:
         return Facilities(self.order, self.gains, self.best, self.by)
 
     def _take_known(self, known: np.ndarray) -> None:
-        for start in range(0, len(known), ROW_BLOCK):
-            some = known[start : start + ROW_BLOCK]
+        block = max(1, min(ROW_BLOCK, ROW_VALUES // max(1, self.source.covered)))
+        for start in range(0, len(known), block):
+            some = known[start : start + block]
             for candidate, similarities in zip(some.tolist(), self.source.rows(some), strict=True):
                 self._took(candidate, take_row(similarities, self.best, self.by, candidate))
 
@@ -374,7 +378,7 @@ class _Greedy:
         if bounds is not None:  # the first pick needs no pass over all pairs, and leaves far fewer of them
             self.keys[: len(bounds)][self.free] = (self.factor * bounds + self.bonus)[self.free]
             return
-        fits = self._pairs_left() <= (self.room if self.done else min(self.room, FEW_PAIRS))
+        fits = self.room > 0 and self._pairs_left() <= (self.room if self.done else min(self.room, FEW_PAIRS))
         if fits or not self.swept:
             self._sweep(fits)
 
@@ -423,8 +427,8 @@ class _Greedy:
         count = len(left)
         while self.done < self.target:
             size = min(draw.size, count)
-            more_than_a_sweep = size * (self.target - self.done) > self.source.candidates
-            if self.lists is None and self.done and more_than_a_sweep and self._pairs_left() <= self.room:
+            worth = self.room > 0 and size * (self.target - self.done) > self.source.candidates
+            if self.lists is None and self.done and worth and self._pairs_left() <= self.room:
                 self._sweep(True)
             places = draw.generator.choice(count, size, replace=False, shuffle=False)
             some = np.sort(left[places])

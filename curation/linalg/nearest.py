@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Protocol
 
 import numpy as np
@@ -81,6 +82,8 @@ class NearestCentres:
     `curation.linalg.distances`). A row is *settled*, that is measured exactly, when somebody asks for it: against one
     centre where the second least is far enough away to be ruled out, against all centres within the error otherwise.
 
+    A centre identical to one added before is never the nearest, so it costs nothing.
+
     Points of half precision stay as they are (also memory-mapped) and are widened block by block.
 
     Args:
@@ -89,13 +92,14 @@ class NearestCentres:
 
     Attributes:
         points: `[n, d]` float16, float32 or float64.
-        centres: int64 `[m]`, in the order in which they were added.
+        centres: int64 `[m]`, in the order in which they were added, without copies of earlier ones.
     """
 
     def __init__(self, points: np.ndarray, *, device: str = "cpu") -> None:
         self.points, self._norms = product_points(points)
         n = len(self.points)
         self.centres = np.empty(0, np.int64)
+        self._seen: set[bytes] = set()  # digests of the centres' vectors
         self._share = bound_share(self.points)
         self._largest = float(self._norms.max())  # of any row, hence of any centre
         self._state: _State = _HostState(self.points) if device == "cpu" else _DeviceState(self.points, device)
@@ -109,11 +113,22 @@ class NearestCentres:
         Args:
             centres: int64 `[m]`, row indices.
         """
-        centres = np.asarray(centres, np.int64)
+        centres = self._without_copies(np.asarray(centres, np.int64))
         for first in range(0, len(centres), CENTRE_BLOCK):
             some = centres[first : first + CENTRE_BLOCK]
             self._state.add(some, self._norms[some], len(self.centres) + first)
         self.centres = np.concatenate([self.centres, centres])
+
+    def _without_copies(self, centres: np.ndarray) -> np.ndarray:
+        """Those of some centres that differ from all before: near rows would be measured against every copy."""
+        fresh = np.ones(len(centres), bool)
+        for first in range(0, len(centres), CENTRE_BLOCK):
+            vectors = self.points[centres[first : first + CENTRE_BLOCK]] + 0.0  # makes -0 and 0 the same bytes
+            for place, vector in enumerate(vectors, first):
+                digest = blake2b(vector.tobytes(), digest_size=16).digest()
+                fresh[place] = digest not in self._seen
+                self._seen.add(digest)
+        return centres[fresh]
 
     def error(self) -> np.ndarray:
         """How far `approximate` may be from the exact squared distance, float64 `[n]`."""
@@ -164,10 +179,10 @@ class NearestCentres:
             if not len(row_at):
                 continue
             exact = pair_squared_distances(self.points, some[row_at], centres[centre_at])
-            order = np.lexsort((centre_at, exact, row_at))
-            leads = np.ones(len(order), bool)
-            leads[1:] = row_at[order[1:]] != row_at[order[:-1]]
-            best = order[leads]  # the nearest of each row; of equals the centre added first
+            starts = np.flatnonzero(np.diff(row_at, prepend=-1))  # pairs come row by row, centres as they were added
+            least = np.repeat(np.minimum.reduceat(exact, starts), np.diff(starts, append=len(row_at)))
+            equal = np.flatnonzero(exact == least)
+            best = equal[np.diff(row_at[equal], prepend=-1) > 0]  # the nearest of each row; of equals the first
             better = exact[best] < self._squared[some[row_at[best]]]
             best = best[better]
             self._squared[some[row_at[best]]] = exact[best]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.linalg.principal import principal_directions
+
 ROW_BLOCK = 4096
 THERE = 1e-10
 """A direction with less than this share of the largest variance is not there."""
@@ -46,14 +48,7 @@ def whitening(points: np.ndarray, dims: int, shrink: float = 0.0) -> Whitening:
         dims: At most so many components, those of largest variance; fewer where the rows span fewer.
         shrink: 0 = all directions get variance 1; 1 = components keep their proportions.
     """
-    n, d0 = points.shape
-    centre = points.mean(axis=0, dtype=np.float64)
-    scatter = np.zeros((d0, d0))
-    for start in range(0, n, ROW_BLOCK):
-        block = points[start : start + ROW_BLOCK].astype(np.float64) - centre
-        scatter += block.T @ block
-    variances, directions = np.linalg.eigh(scatter / n)
-    variances, directions = variances[::-1].clip(min=0), directions[:, ::-1]
+    centre, variances, directions = principal_directions(points, ROW_BLOCK)
     # what rounding leaves of a constant column is no variance
     size = max(float(variances[0]), 1e-12 * float(centre @ centre))
     there = min(dims, int((variances > THERE * size).sum()))

@@ -245,6 +245,8 @@ class RowVariety(Scorer):
         if found.components:
             info["variance retained"] = found.retained
             common = overlap_of_tops(found.variance, found.energy)
+            if found.components == 1 and self.variety == "variance":
+                info["notes"] = ["one component is kept, and one number does not vary: every value is 0; use energy"]
             if np.isfinite(common):
                 info["share of the top 20 % common to variance and energy"] = common
         else:

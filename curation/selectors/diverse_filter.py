@@ -32,6 +32,8 @@ CURVE_LIMITS = (
 CURVE_OPERATIONS = 1e12
 """Multiply-adds above which a selection does not count what other limits would keep: 72,000 rows of 384 numbers."""
 
+PAIR_BLOCK = 1 << 14
+
 Progress = Callable[[int, int], None]
 
 
@@ -190,12 +192,14 @@ def _in_turn(points: np.ndarray, scores: np.ndarray, highest: bool) -> tuple[np.
 
 
 def _cosine_distance(points: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """1 − cos of pairs, from unit rows of those alone."""
-    some, place = np.unique(np.concatenate([rows, others]), return_inverse=True)
-    if not len(some):
-        return np.empty(0)
-    unit = unit_rows(points[some]).values
-    return pair_squared_distances(unit, place[: len(rows)], place[len(rows) :]) / 2
+    """1 − cos of pairs, from unit rows of some at a time."""
+    found = np.empty(len(rows))
+    for start in range(0, len(rows), PAIR_BLOCK):
+        left, right = rows[start : start + PAIR_BLOCK], others[start : start + PAIR_BLOCK]
+        some, place = np.unique(np.concatenate([left, right]), return_inverse=True)
+        unit = unit_rows(points[some]).values
+        found[start : start + PAIR_BLOCK] = pair_squared_distances(unit, place[: len(left)], place[len(left) :]) / 2
+    return found
 
 
 def _why_short(stage: np.ndarray) -> str:

@@ -22,6 +22,9 @@ POOL = (512, 4096)
 """Least and most farthest rows that the greedy works on between two passes over all rows, where not said otherwise."""
 ROWS_PER_POOL = 128
 
+ROUNDING = 1e-9
+"""Products such as 0.29 · 100 fall short of the whole number that is meant by less than this."""
+
 KNOWN_BLOCK = 64
 MEAN_BLOCK = 4096
 MOST_ALIKE = 16
@@ -66,7 +69,8 @@ def k_center_greedy(
         first: Index of the first pick. By default the row closest to the mean, unless there is `already` a centre.
         already: int64 `[c]`, rows that count as centres but are not returned.
         known: int64 `[m]`, the first picks of an earlier run with the same arguments; they are taken over unexamined.
-        fill: When only identical copies of centres are left, pick them too, lowest row first, instead of stopping.
+        fill: When only identical copies of centres are left, beside rows passed over, pick the copies too, lowest row
+            first, instead of stopping.
         ignore: How many of the farthest rows are passed over at every pick, so that outliers are not what is picked;
             the pick is the farthest of the others (equal distances: the lowest rows are passed over first).
         pool: Rows handled alone between two passes over all rows: more means fewer passes and slower picks. Changes
@@ -114,7 +118,7 @@ def k_center_greedy(
     if fill and len(order) < target:
         taken = np.zeros(n, bool)
         taken[order] = taken[already] = True
-        copies = np.flatnonzero(~taken)[: target - len(order)]
+        copies = np.flatnonzero(~taken & (tracker.squared <= 0))[: target - len(order)]  # none that is passed over
         order += copies.tolist()
         gains += [0.0] * len(copies)
     return _selection(tracker, order, gains, already, target, ignore)
@@ -271,7 +275,8 @@ def _selection(
     distance = tracker.distances()
     picked = np.array(order, np.int64)
     stage = np.ones(n, np.int16)
-    stage[np.argsort(-distance, kind="stable")[:ignore]] = 3
+    farthest = np.argsort(-distance, kind="stable")[:ignore]
+    stage[farthest[distance[farthest] > 0]] = 3
     stage[already] = 2
     stage[picked] = 0
     gain = np.sqrt(np.array(gains))
@@ -315,6 +320,7 @@ class KCenter(Selector):
         "Sener & Savarese, Active learning for convolutional neural networks: a core-set approach, arXiv 1708.00489"
     )
     nested: ClassVar[bool] = True
+    version: ClassVar[int] = 2
 
     budget: Budget = Field(1000, description="rows to pick: a count, a percentage of the eligible rows, or tokens")
     metric: Metric = Field("cosine", description="cosine compares directions, euclidean the vectors as they are")
@@ -360,7 +366,7 @@ class KCenter(Selector):
             already=position[standing][position[standing] >= 0],
             known=None if ask.known is None else position[ask.known],
             fill=self.copies == "fill",
-            ignore=int(self.ignore_farthest * len(rows)),
+            ignore=int(self.ignore_farthest * len(rows) + ROUNDING),
             device=runtime.device,
             progress=lambda done, total: runtime.progress(done, total),
         )
@@ -376,8 +382,8 @@ class KCenter(Selector):
         facts = {
             "eligible rows count as picked already": len(np.intersect1d(eligible, standing)),
             "eligible rows have no direction": len(unusable),
-            "rows are identical to one that is picked"
-            + ", or passed over" * (self.ignore_farthest > 0): found.short_by,
+            "rows are identical to one that is picked": int((found.stage == 1).sum()) * bool(found.short_by),
+            "rows are passed over as the farthest": int((found.stage == 3).sum()) * bool(found.short_by),
         }
         return selection(
             pool,
@@ -400,8 +406,8 @@ class KCenter(Selector):
         return distance**2 / 2 if self.metric == "cosine" else distance
 
     def memory(self, size: Size) -> float:
-        """A copy of the vectors and its unit rows, blocks, and a few numbers per row."""
-        return 96e6 + size.rows * (8.0 * size.dims + 96)
+        """A copy of the vectors and its unit rows, those passed over once more, blocks, a few numbers per row."""
+        return 96e6 + size.rows * (8.0 * (1 + self.ignore_farthest) * size.dims + 96)
 
 
 def _spread(values: np.ndarray, rows: np.ndarray, n: int, empty: float) -> np.ndarray:

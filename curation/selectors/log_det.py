@@ -133,7 +133,10 @@ class LogDet(Selector):
         1e-3, ge=0, le=1e6, description="added to the kernel's diagonal, in squared lengths; 0 stops at the rank"
     )
     tolerance: float = Field(
-        1e-10, ge=0, lt=1, description="stop when no row brings more than this share of the largest squared length"
+        1e-10,
+        ge=0,
+        lt=1,
+        description="stop when no row multiplies the determinant by more than this share of the best, quality included",
     )
     quality_weight: float = Field(
         1.0, ge=0, le=100, description="nats of gain between the worst and the best score; 0 ignores the score"
@@ -220,5 +223,5 @@ class LogDet(Selector):
         return 1.0 + float(size.rows) * d * (1 + size.count) + float(size.count) * d * (2 * d + POOL)
 
     def memory(self, size: Size) -> float:
-        """A copy of the vectors, a wider one where they are few, blocks, and a few numbers per row."""
-        return 512e6 + size.rows * (4.0 * size.dims + 96) + 64.0 * size.dims**2
+        """Two copies of the vectors, a wider one where they are few, blocks, and a few numbers per row."""
+        return 512e6 + size.rows * (8.0 * size.dims + 96) + 64.0 * size.dims**2

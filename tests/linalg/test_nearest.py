@@ -98,3 +98,25 @@ def test_progress_and_errors():
         nearest_selected(np.eye(4), np.array([], np.int64))
     with pytest.raises(DataError):
         nearest_selected(np.zeros((2, 2)), np.array([0]))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_copies_of_centres_cost_nothing(dtype, monkeypatch):
+    points = np.repeat(np.array([[1.0, 0.0], [0.0, 3.0], [-0.0, 3.0]], dtype), 500, axis=0)
+    centres = np.random.default_rng(0).permutation(1500)[:900]
+    measured = []
+    exact = nearest.pair_squared_distances
+
+    def counting(points, rows, others, **more):
+        measured.append(len(rows))
+        return exact(points, rows, others, **more)
+
+    monkeypatch.setattr(nearest, "pair_squared_distances", counting)
+    tracker = NearestCentres(points)
+    tracker.add(centres[:300])
+    tracker.add(centres[300:])
+    rows, squared = nearest_naive(points, centres)
+    np.testing.assert_array_equal(tracker.nearest, rows)
+    np.testing.assert_array_equal(tracker.squared, squared)
+    assert len(tracker.centres) == 2
+    assert sum(measured) <= 1500

@@ -212,3 +212,13 @@ def test_equal_rows_are_said_to_be_equal():
     )
     assert made.values.tolist() == [0, 0, 0]
     assert "same vector" in made.info["notes"][0]
+
+
+def test_one_component_has_no_variance_and_that_is_said():
+    line = np.outer(np.random.default_rng(0).normal(size=40), [1, -2, 3]).astype(np.float32)
+    pool = from_pairs([(f"question {i}", f"answer {i}") for i in range(40)])
+    features = Features(pool.fingerprint, line, Missing.none(40))
+    made = RowVariety().score(pool, Runtime(), features=features)
+    assert (made.values == 0).all()
+    assert "energy" in made.info["notes"][0]
+    assert "notes" not in RowVariety(variety="energy").score(pool, Runtime(), features=features).info

@@ -367,3 +367,19 @@ def test_nothing_usable_is_an_error():
 def test_the_curve_counts_in_the_estimate():
     size = Size(10_000, 1_000_000, 384, 100)
     assert DiverseFilter().work(size) > 10 * DiverseFilter(curve=False).work(size)
+
+
+def test_distances_to_the_rows_kept_are_measured_in_blocks(monkeypatch):
+    rng = np.random.default_rng(0)
+    points, scores = rng.standard_normal((300, 3)), rng.standard_normal(300)
+    whole = diverse_filter(points, scores, 300, 0.5)
+    sizes = []
+
+    def counting(some):
+        sizes.append(len(some))
+        return unit_rows(some)
+
+    monkeypatch.setattr(module, "unit_rows", counting)
+    monkeypatch.setattr(module, "PAIR_BLOCK", 7)
+    np.testing.assert_array_equal(diverse_filter(points, scores, 300, 0.5).distance, whole.distance)
+    assert max(sizes) <= 14

@@ -571,3 +571,22 @@ def test_pairs_are_written_as_soon_as_they_fit(monkeypatch):
     assert written[0] == (1, False)
     assert written[1][1]
     assert len(written) == 2
+
+
+def test_lists_are_written_only_where_their_beginnings_fit_too(monkeypatch):
+    points = points_of("normal", np.random.default_rng(0))
+    order = facility_location(points, 40).order
+    written = []
+
+    class Watched(facility._Sweep):
+        def __init__(self, source, best, room):
+            super().__init__(source, best, room)
+            written.append(self.starts.nbytes + self.lengths.nbytes)
+
+    monkeypatch.setattr(facility, "_Sweep", Watched)
+    monkeypatch.setattr(facility, "TILE", 4)
+    for memory in (40_000, 90_000, 400_000):  # 150 rows, 38 pieces each: 68,400 bytes
+        written.clear()
+        np.testing.assert_array_equal(facility_location(points, 40, memory_bytes=memory).order, order)
+        assert max(written) <= memory
+    assert max(written) == 68_400

@@ -246,6 +246,36 @@ def test_copies_stop_it_short_or_fill_it_up():
     assert k_center_greedy(points, 9, fill=True).short_by == 0
 
 
+def test_filling_up_with_copies_passes_over_what_is_passed_over():
+    points = np.zeros((6, 2))
+    points[1] = 9
+    found = k_center_greedy(points, 4, first=0, ignore=1, fill=True)
+    assert found.order.tolist() == [0, 2, 3, 4]
+    np.testing.assert_array_equal(found.gains, [np.inf, 0, 0, 0])
+    more = k_center_greedy(points, 6, first=0, ignore=1, fill=True, known=found.order)
+    assert more.order.tolist() == [0, 2, 3, 4, 5]
+    np.testing.assert_array_equal(more.gains, [np.inf, 0, 0, 0, 0])
+    assert (more.short_by, more.stages[more.stage[1] - 1]) == (1, "passed over as one of the farthest")
+
+
+def test_a_copy_of_a_pick_is_covered_and_not_passed_over():
+    found = k_center_greedy(np.ones((10, 3)), 2, ignore=3)
+    assert found.order.tolist() == [0]
+    np.testing.assert_array_equal(found.stage[1:], 1)
+    assert found.info["ignored"] == 0
+
+
+@pytest.mark.parametrize("known", [0, 4000])
+def test_many_copies_of_picks_are_not_compared_with_each_other(known):
+    points = np.zeros((20_000, 32), np.float32)
+    points[:5] = np.eye(5, 32)
+    found = k_center_greedy(
+        points, 8000, first=0, fill=True, known=np.r_[0, 1, 2, 3, 4, 5 : known + 1] if known else None
+    )
+    np.testing.assert_array_equal(found.order, np.arange(8000))
+    np.testing.assert_array_equal(found.gains[6:], 0)
+
+
 def test_most_central_takes_the_lowest_of_equals():
     assert most_central(np.array([[-1.0], [1.0], [-1.0]])) == 0
     assert most_central(np.array([[9.0], [4.0], [-9.0], [4.0]])) == 1
@@ -363,6 +393,18 @@ def test_an_order_is_extended_from_the_known_picks():
     extended = ask_of(KCenter(), values, eligible, 30, known=whole.order[:11])
     np.testing.assert_array_equal(extended.order, whole.order)
     np.testing.assert_array_equal(extended.gains, whole.gains)
+
+
+def test_the_share_passed_over_is_not_lost_to_floating_point():
+    values = np.random.default_rng(0).standard_normal((100, 4))
+    assert ask_of(KCenter(ignore_farthest=0.29), values, count=5).info["ignored"] == 29  # 0.29 · 100 < 29 in float64
+
+
+def test_a_shortfall_counts_the_rows_that_are_left():
+    values = np.vstack([np.repeat(np.eye(3), 4, axis=0), -np.eye(3)[:1]])
+    assert ask_of(KCenter(), values, count=5).short_reason == "9 rows are identical to one that is picked"
+    found = ask_of(KCenter(ignore_farthest=0.1), values, count=5)
+    assert found.short_reason == "9 rows are identical to one that is picked; 1 rows are passed over as the farthest"
 
 
 def test_copies_are_a_choice():
