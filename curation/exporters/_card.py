@@ -183,6 +183,12 @@ def _contamination(card: Card) -> str:
         if unknown:
             inside = int(labels.missing.mask[card.written.rows].sum())
             said += f" {unknown:,} rows were not compared, {inside:,} of them are in the file."
+        if int(info.get("most_rows_by_one", 0)) > 1:
+            said += (
+                f" The evaluation row found most often stands behind {int(info['most_rows_by_one']):,} of the matches."
+            )
+        if int(info.get("evaluation_rows_without_run", 0)):
+            said += f" {int(info['evaluation_rows_without_run']):,} evaluation rows have no run of words to look for."
         lines.append(
             f"{said} A row matches by {'; '.join(safe(rule) for rule in info.get('rules', ()))} (step {safe(name)})."
         )

@@ -190,13 +190,19 @@ def write_records(
     return Written(plan.rows, plan.container, plan.form.name, plan, left_out, report, tuple(_notes(plan)))
 
 
+def named(name: str) -> str:
+    """A name from the data between backticks, out of which it cannot get; at most 120 characters."""
+    words = " ".join(name.replace("`", "'").split())
+    return f"`{words if len(words) <= 120 else words[:119] + '…'}`"
+
+
 def _notes(plan: Plan) -> list[str]:
     notes = []
     renamed = [e for e in plan.extras if e.field != e.column]
     if renamed:
-        listed = ", ".join(f"`{e.field}` is `{e.column}`" for e in renamed)
+        listed = ", ".join(f"{named(e.field)} is {named(e.column)}" for e in renamed)
         notes.append(f"Fields renamed because a trainer gives their name a meaning: {listed}.")
-    nested = [e.column for e in plan.extras if e.kind == "json"] if plan.as_text else []
+    nested = [named(e.column) for e in plan.extras if e.kind == "json"] if plan.as_text else []
     if nested:
         notes.append(f"Columns whose values are JSON text: {', '.join(nested)}.")
     if any(name in plan.optional for name in MEDIA_COLUMNS):

@@ -19,7 +19,7 @@ from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
 from curation.exporters._base import FileExporter
 from curation.exporters._configs import original_entry
-from curation.exporters._records import Written
+from curation.exporters._records import Written, named
 from curation.exporters._rows import BLOCK, dumps, loads, one_line
 from curation.exporters._writers import Csv, JsonLines, JsonList
 
@@ -243,7 +243,7 @@ def _notes(parts: list[Part]) -> list[str]:
     for part in parts:
         encoding = part.get("encoding")
         if encoding and encoding != "utf-8":
-            notes.append(f"`{part.fact['name']}` was {encoding} and is UTF-8 here.")
+            notes.append(f"{named(part.fact['name'])} was {encoding} and is UTF-8 here.")
         if "." in str(part.fact.get("container", "")):
-            notes.append(f"`{part.fact['name']}` was packed and is not packed here.")
+            notes.append(f"{named(part.fact['name'])} was packed and is not packed here.")
     return notes

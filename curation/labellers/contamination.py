@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -32,16 +33,44 @@ TEMPLATE_ROWS = 10  # evaluation rows that may share a run of words whatever the
 SPACELESS = 0.5
 TEXT_BLOCK = 2048
 VECTOR_BLOCK = 65_536
+MATRIX = 1 << 18
+PAIRS_AT_ONCE = 1 << 20
+"""Places of shared runs in evaluation texts that are looked at together."""
 
 Unit = Literal["words", "characters"]
 
 
+def plain(text: str) -> str:
+    """A text in one spelling: marks composed, letters of usual width, one apostrophe, no invisible characters."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_ONE_SPELLING)
+
+
+_ONE_SPELLING = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u00b4"), "'"),
+    **dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff")),
+}
+
+
 def units(text: str) -> tuple[Unit, list[str]]:
     """A text without case and punctuation: its words, or its letters where most stand without spaces between words."""
+    text = plain(text)
     words = segment(text)
     if words and spaceless_share(text) > SPACELESS:
         return "characters", list("".join(words))
     return "words", words
+
+
+def readings(text: str) -> dict[Unit, list[str]]:
+    """A text as `units` may give a part of it: its words, and its letters where any stand without spaces.
+
+    A question may lie in a text that is mostly of another script.
+    """
+    text = plain(text)
+    words = segment(text)
+    found: dict[Unit, list[str]] = {"words": words}
+    if spaceless_share(text) > 0:
+        found["characters"] = list("".join(words))
+    return found
 
 
 class Overlap(NamedTuple):
@@ -61,29 +90,34 @@ class Overlap(NamedTuple):
 NOTHING_SHARED = Overlap(NO_ROW, 0.0, 0)
 
 
-@dataclass
-class _Grams:
-    """All runs of one length in evaluation rows.
-
-    Args:
-        hashes: uint64 `[m]`, sorted, distinct.
-        starts: int64 `[m + 1]`: which part of `rows` belongs to each.
-        rows: int64: evaluation rows that hold the run.
-    """
-
-    hashes: np.ndarray
-    starts: np.ndarray
-    rows: np.ndarray
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Part:
-    """One text of an evaluation row: its words as numbers, the length of its runs, and which of them count."""
+    """One text of an evaluation row: its words as numbers."""
 
+    row: int
     unit: Unit
     ids: np.ndarray
-    length: int
-    counts: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """All runs of one length in the evaluation texts that have runs of this length, one text after the other.
+
+    Args:
+        words: int32, the words of these texts as numbers.
+        text: int64: to which text each word belongs, counted from 0.
+        rows: int64: the evaluation row of each text.
+        hashes: uint64 `[m]`, of the different runs, sorted; equal runs have equal hashes, and no others.
+        starts: int64 `[m + 1]`: which part of `places` belongs to each.
+        places: int64: where runs begin in `words`.
+    """
+
+    words: np.ndarray
+    text: np.ndarray
+    rows: np.ndarray
+    hashes: np.ndarray
+    starts: np.ndarray
+    places: np.ndarray
 
 
 class EvaluationIndex:
@@ -94,7 +128,7 @@ class EvaluationIndex:
     than `template_share` of them hold are the template of the set and no sign of contamination. What is found is
     compared word by word, so a clash of hashes cannot lead to a wrong answer.
 
-    Memory is that of the evaluation set, about 30 bytes a word.
+    Memory is that of the evaluation set, about 50 bytes a word.
 
     Args:
         texts: For each evaluation row its texts.
@@ -118,59 +152,63 @@ class EvaluationIndex:
         least: dict[Unit, int] = {
             "words": min(shortest, words), "characters": min(characters, max(1, round(shortest * characters / words)))
         }  # fmt: skip
-        self._parts: list[list[_Part]] = []
+        by_kind: dict[tuple[Unit, int], list[_Part]] = defaultdict(list)
+        self._parts: list[list[_Part]] = [[] for _ in texts]
         self.totals = np.zeros(len(texts), np.int64)  # words of each row
         for row, some in enumerate(texts):
-            parts = []
             for text in some:
                 unit, tokens = units(text)
                 known = self._vocabulary[unit]
                 ids = np.array([known.setdefault(token, len(known)) for token in tokens], np.int32)
                 self.totals[row] += len(ids)
                 if len(ids) >= least[unit]:
-                    parts.append(_Part(unit, ids, min(usual[unit], len(ids))))
-            self._parts.append(parts)
-        generator = np.random.default_rng(0)
-        self._values: dict[Unit, np.ndarray] = {
-            unit: generator.integers(0, 1 << 64, len(known) + 1, np.uint64) for unit, known in self._vocabulary.items()
-        }
-        self._multiplier = generator.integers(0, 1 << 63, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-        self._grams: dict[tuple[Unit, int], _Grams] = {}
+                    part = _Part(row, unit, ids)
+                    self._parts[row].append(part)
+                    by_kind[unit, min(usual[unit], len(ids))].append(part)
         self.template_runs = 0
-        self._index(max(TEMPLATE_ROWS, template_share * len(texts)))
+        self.comparable = np.zeros(len(texts), bool)  # rows with a run that can be looked for
+        most_rows = max(TEMPLATE_ROWS, template_share * len(texts))
+        seed = 0
+        while not self._index(by_kind, most_rows, seed):  # two runs with one hash: another function
+            seed += 1
 
     def __len__(self) -> int:
         """Number of evaluation rows."""
         return len(self._parts)
 
-    @property
-    def comparable(self) -> np.ndarray:
-        """Evaluation rows with a run that can be looked for, boolean `[n]`."""
-        return np.array([any(part.counts.any() for part in parts) for parts in self._parts], bool)
-
-    def _index(self, most_rows: float) -> None:
-        found: dict[tuple[Unit, int], list[tuple[int, _Part, np.ndarray]]] = defaultdict(list)
-        for row, parts in enumerate(self._parts):
-            for part in parts:
-                starts = np.arange(len(part.ids) - part.length + 1)
-                hashes = self._hashes(self._values[part.unit][part.ids], starts, part.length)
-                found[part.unit, part.length].append((row, part, hashes))
-        for kind, entries in found.items():
-            hashes = np.concatenate([h for _, _, h in entries])
-            rows = np.repeat([row for row, _, _ in entries], [len(h) for _, _, h in entries])
-            order = np.lexsort((rows, hashes))
-            hashes, rows = hashes[order], rows[order]
-            new = np.ones(len(hashes), bool)  # a run may come several times in one row
-            new[1:] = (hashes[1:] != hashes[:-1]) | (rows[1:] != rows[:-1])
-            hashes, rows = hashes[new], rows[new]
-            distinct, held = np.unique(hashes, return_counts=True)
-            template = distinct[held > most_rows]
-            self.template_runs += len(template)
-            for _, part, own in entries:
-                part.counts = ~np.isin(own, template)
-            keep = held <= most_rows
-            starts = np.concatenate([[0], np.cumsum(held[keep])]).astype(np.int64)
-            self._grams[kind] = _Grams(distinct[keep], starts, rows[np.repeat(keep, held)].astype(np.int64))
+    def _index(self, by_kind: dict[tuple[Unit, int], list[_Part]], most_rows: float, seed: int) -> bool:
+        """Sorts all runs by a hash; False if two different runs have the same."""
+        generator = np.random.default_rng(seed)
+        self._values: dict[Unit, np.ndarray] = {
+            unit: generator.integers(0, 1 << 64, len(known) + 1, np.uint64) for unit, known in self._vocabulary.items()
+        }
+        self._multiplier = generator.integers(0, 1 << 63, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        self._runs: dict[tuple[Unit, int], _Runs] = {}
+        self.template_runs = 0
+        for (unit, length), parts in by_kind.items():
+            words = np.concatenate([part.ids for part in parts])
+            sizes = np.array([len(part.ids) for part in parts])
+            text, rows = np.repeat(np.arange(len(parts)), sizes), np.array([part.row for part in parts], np.int64)
+            last = np.repeat(np.cumsum(sizes), sizes) - length  # no run goes from text to text
+            places = np.flatnonzero(np.arange(len(words)) <= last)
+            hashes = self._hashes(self._values[unit][words], places, length)
+            order = np.argsort(hashes, kind="stable")
+            hashes, places = hashes[order], places[order]
+            first = np.ones(len(hashes), bool)
+            first[1:] = hashes[1:] != hashes[:-1]
+            number = np.cumsum(first) - 1
+            if not _equal_runs(words, places, words, places[first][number], length).all():
+                return False
+            of_row = rows[text[places]]
+            new = np.ones(len(hashes), bool)  # a run may come several times in one row; places are increasing
+            new[1:] = first[1:] | (of_row[1:] != of_row[:-1])
+            usual = np.bincount(number[new]) <= most_rows
+            self.template_runs += int((~usual).sum())
+            keep = usual[number]
+            starts = np.concatenate([[0], np.cumsum(np.bincount(number)[usual])]).astype(np.int64)
+            self._runs[unit, length] = _Runs(words, text, rows, hashes[first][usual], starts, places[keep])
+            self.comparable[of_row[keep]] = True
+        return True
 
     def _hashes(self, values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         """A number for the run that begins at each start, uint64."""
@@ -184,103 +222,115 @@ class EvaluationIndex:
     def overlaps(self, texts: Sequence[Sequence[str]]) -> list[Overlap]:
         """For each row the evaluation row of which most words lie in runs that the row shares with it.
 
-        Equal shares go to the longer run, then to the lowest evaluation row. Costs one lookup a word, and for rows that
-        share a run the comparison with the evaluation rows that hold it.
+        Equal shares go to the evaluation row with more words, then to the lowest. Costs one lookup a word, and a few
+        operations for each run that a row and an evaluation row share.
 
         Args:
             texts: For each row its texts.
         """
         ids: dict[Unit, list[np.ndarray]] = {"words": [], "characters": []}
         owners: dict[Unit, list[int]] = {"words": [], "characters": []}
-        for row, some in enumerate(texts):
+        for number, some in enumerate(texts):
             for text in some:
-                unit, tokens = units(text)
-                known = self._vocabulary[unit]
-                if tokens and known:
-                    ids[unit].append(np.array([known.get(token, NO_ROW) for token in tokens], np.int32))
-                    owners[unit].append(row)
-        candidates: dict[int, set[int]] = defaultdict(set)
-        for (unit, length), grams in self._grams.items():
-            for part, row in self._hits(ids[unit], unit, length, grams):
-                candidates[owners[unit][part]].add(row)
-        found = [NOTHING_SHARED] * len(texts)
-        own: dict[int, dict[Unit, list[np.ndarray]]] = defaultdict(lambda: {"words": [], "characters": []})
+                for unit, tokens in readings(text).items():
+                    known = self._vocabulary[unit]
+                    if tokens and known:
+                        ids[unit].append(np.array([known.get(token, NO_ROW) for token in tokens], np.int32))
+                        owners[unit].append(number)
+        found = [self._covered(ids[unit], owners[unit], unit, length) for unit, length in self._runs]
+        made = [NOTHING_SHARED] * len(texts)
+        if not any(len(pair) for pair, _ in found):
+            return made
+        pair, inverse = np.unique(np.concatenate([pair for pair, _ in found]), return_inverse=True)
+        words = np.bincount(inverse, np.concatenate([covered for _, covered in found])).astype(np.int64)
+        owner, row = np.divmod(pair, len(self))
+        share = words / self.totals[row]
+        order = np.lexsort((row, -words, -share, owner))
+        best = order[np.flatnonzero(np.diff(owner[order], prepend=-1))]
+        texts_of: dict[int, list[tuple[Unit, np.ndarray]]] = defaultdict(list)
         for unit in ids:
-            for part_ids, row in zip(ids[unit], owners[unit], strict=True):
-                if row in candidates:
-                    own[row][unit].append(part_ids)
-        for row, rows in candidates.items():
-            shared = _Shared(own[row])
-            best = max((self._compare(shared, other) for other in rows), key=lambda o: (o.share, o.longest, -o.row))
-            if best.share > 0:
-                found[row] = best
-        return found
+            for own, number in zip(ids[unit], owners[unit], strict=True):
+                texts_of[number].append((unit, own))
+        for at in best.tolist():
+            number, other = int(owner[at]), int(row[at])
+            here = [(p.ids, own) for p in self._parts[other] for unit, own in texts_of[number] if unit == p.unit]
+            made[number] = Overlap(other, float(share[at]), max(longest_run(one, own) for one, own in here))
+        return made
 
-    def _hits(self, ids: list[np.ndarray], unit: Unit, length: int, grams: _Grams) -> Iterator[tuple[int, int]]:
-        """(number of a text, evaluation row) pairs that share a run, as far as hashes tell."""
-        if not ids or not len(grams.hashes):
-            return
+    def _covered(
+        self, ids: list[np.ndarray], owners: list[int], unit: Unit, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs that share a run, row · len(self) + evaluation row, and how many words of the latter lie in such runs.
+
+        Only runs of this length are looked at.
+        """
+        none = np.empty(0, np.int64)
+        runs = self._runs[unit, length]
+        if not ids or not len(runs.hashes):
+            return none, none
         gap = np.array([NO_ROW], np.int32)
         joined = np.concatenate([piece for part in ids for piece in (part, gap)])  # no run goes from text to text
-        part_of = np.repeat(np.arange(len(ids)), [len(part) + 1 for part in ids])
-        if len(joined) < length:
-            return
+        owner_of = np.repeat(owners, [len(part) + 1 for part in ids])
         unknown = np.concatenate([[0], np.cumsum(joined == NO_ROW)])
         starts = np.flatnonzero(unknown[length:] == unknown[:-length])
         hashes = self._hashes(self._values[unit][joined], starts, length)
-        place = np.minimum(np.searchsorted(grams.hashes, hashes), len(grams.hashes) - 1)
-        hit = np.flatnonzero(grams.hashes[place] == hashes)
-        pairs = np.unique(np.stack([part_of[starts[hit]], place[hit]], axis=1), axis=0)
-        for part, gram in pairs.tolist():
-            for row in grams.rows[grams.starts[gram] : grams.starts[gram + 1]].tolist():
-                yield part, row
-
-    def _compare(self, shared: _Shared, row: int) -> Overlap:
-        covered, longest = 0, 0
-        for part in self._parts[row]:
-            hits = shared.hits(part)
-            counted = np.array([bool(h) for h in hits]) & part.counts
-            if not counted.any():
-                continue
-            inside = np.zeros(len(part.ids) + 1, np.int64)
-            at = np.flatnonzero(counted)
-            np.add.at(inside, at, 1)
-            np.add.at(inside, at + part.length, -1)
-            covered += int((np.cumsum(inside)[:-1] > 0).sum())
-            longest = max(longest, _longest(hits) + part.length - 1)
-        return Overlap(row, covered / max(int(self.totals[row]), 1), longest) if covered else NOTHING_SHARED
+        run = np.minimum(np.searchsorted(runs.hashes, hashes), len(runs.hashes) - 1)
+        hit = np.flatnonzero(runs.hashes[run] == hashes)
+        first = runs.places[runs.starts[run[hit]]]
+        hit = hit[_equal_runs(joined, starts[hit], runs.words, first, length)]
+        owner, run = np.divmod(np.unique(owner_of[starts[hit]] * len(runs.hashes) + run[hit]), len(runs.hashes))
+        # a part of the rows at a time: thousands of rows may share a run with hundreds of evaluation rows
+        upto = np.cumsum(np.diff(runs.starts)[run])
+        ends = np.flatnonzero(np.diff(owner, append=-1)) + 1
+        found, begin = [(none, none)], 0
+        while begin < len(run):
+            limit = (upto[begin - 1] if begin else 0) + PAIRS_AT_ONCE
+            full = np.searchsorted(upto[ends - 1], limit, side="right")  # one row at least, however much it shares
+            end = int(ends[max(full - 1, np.searchsorted(ends, begin, side="right"))])
+            number, row, covered = _coverage(runs, owner[begin:end], run[begin:end], length)
+            found.append((number * len(self) + row, covered))
+            begin = end
+        return np.concatenate([pair for pair, _ in found]), np.concatenate([covered for _, covered in found])
 
 
-class _Shared:
-    """The runs of one row, by length, made when they are asked for."""
-
-    def __init__(self, texts: dict[Unit, list[np.ndarray]]) -> None:
-        self._texts = texts
-        self._places: dict[tuple[Unit, int], dict[bytes, list[tuple[int, int]]]] = {}
-
-    def hits(self, part: _Part) -> list[list[tuple[int, int]]]:
-        """For each run of an evaluation text the places (text, position) where the row has it."""
-        key = (part.unit, part.length)
-        if key not in self._places:
-            places: dict[bytes, list[tuple[int, int]]] = defaultdict(list)
-            for number, ids in enumerate(self._texts[part.unit]):
-                for start in range(len(ids) - part.length + 1):
-                    places[ids[start : start + part.length].tobytes()].append((number, start))
-            self._places[key] = places
-        here = self._places[key]
-        runs = range(len(part.ids) - part.length + 1)
-        return [here.get(part.ids[start : start + part.length].tobytes(), []) for start in runs]
+def _equal_runs(one: np.ndarray, at: np.ndarray, other: np.ndarray, there: np.ndarray, length: int) -> np.ndarray:
+    """Whether runs are the same word by word, boolean for each pair of places."""
+    same = np.ones(len(at), bool)
+    for offset in range(length):
+        same &= one[at + offset] == other[there + offset]
+    return same
 
 
-def _longest(hits: list[list[tuple[int, int]]]) -> int:
-    """Most runs in a row that go on in the same place of the same text."""
-    longest = 0
-    before: dict[tuple[int, int], int] = {}
-    for places in hits:
-        now = {(text, at): before.get((text, at - 1), 0) + 1 for text, at in places}
-        longest = max(longest, max(now.values(), default=0))
-        before = now
-    return longest
+def _coverage(
+    runs: _Runs, owner: np.ndarray, run: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, evaluation row and its words in shared runs, a text of it at a time, for pairs of a row and a run."""
+    held = np.diff(runs.starts)[run]
+    offset = np.arange(int(held.sum())) - np.repeat(np.cumsum(held) - held, held)
+    owner, place = np.repeat(owner, held), runs.places[np.repeat(runs.starts[run], held) + offset]
+    order = np.lexsort((place, owner))
+    owner, place = owner[order], place[order]
+    text = runs.text[place]
+    words = np.full(len(place), length, np.int64)
+    together = (owner[1:] == owner[:-1]) & (text[1:] == text[:-1])  # runs of one text may overlap
+    words[:-1][together] = np.minimum(np.diff(place)[together], length)
+    first = np.concatenate([[0], np.flatnonzero(~together) + 1])
+    return owner[first], runs.rows[text[first]], np.add.reduceat(words, first)
+
+
+def longest_run(one: np.ndarray, other: np.ndarray) -> int:
+    """Words of the longest run that two texts share, given as numbers."""
+    if len(one) * len(other) > MATRIX:  # a row of the matrix at a time
+        longest, before = 0, np.zeros(len(other) + 1, np.int64)
+        for word in one:
+            before[1:], before[0] = np.where(other == word, before[:-1] + 1, 0), 0
+            longest = max(longest, int(before.max(initial=0)))
+        return longest
+    at, there = np.nonzero(one[:, None] == other)
+    order = np.argsort((there - at) * len(one) + at, kind="stable")  # along the diagonals
+    at, there = at[order], there[order]
+    breaks = np.flatnonzero((np.diff(at) != 1) | (np.diff(there) != 1))
+    return int(np.diff(np.concatenate([[-1], breaks, [len(at) - 1]])).max(initial=0))
 
 
 class Evidence(NamedTuple):
@@ -328,6 +378,7 @@ class Contamination(Labeller):
     title: ClassVar[str] = "Contamination by an evaluation set"
     weakness: ClassVar[str] = "A translation or a thorough rewording goes unseen; a long quotation in both is a match."
     source: ClassVar[str] = "13-grams: Brown et al. 2020, arXiv 2005.14165, appendix C; the other rules are ours"
+    version: ClassVar[int] = 2
     elsewhere: ClassVar[tuple[str, ...]] = ("evaluation_features",)
 
     text: WhichText = Field("both", description="which text of the pool is searched")
@@ -418,7 +469,6 @@ class Contamination(Labeller):
         runtime: Runtime,
     ) -> None:
         n = len(pool)
-        same_kind = self.text in ("both", self.evaluation_text)
         for start in range(0, n, TEXT_BLOCK):
             stop = min(start + TEXT_BLOCK, n)
             searched = list(_texts(pool, self.text, start, stop))
@@ -429,13 +479,17 @@ class Contamination(Labeller):
                 columns["ngram_row"][row] = overlap.row
                 if overlap.share >= self.min_share:
                     codes[row], columns["evaluation_row"][row] = NAMES.index(NGRAM), overlap.row
-            if same_kind:
+            if self._same_kind():
                 like = _texts(pool, self.evaluation_text, start, stop)
                 for row, some in enumerate(like, start):
                     other = whole.get(_normal(some))
                     if other is not None:
                         codes[row], columns["evaluation_row"][row] = NAMES.index(EXACT), other
             runtime.progress(stop, n, "rows compared")
+
+    def _same_kind(self) -> bool:
+        """True when texts of the pool are searched that can be the same as evaluation texts."""
+        return self.text in ("both", self.evaluation_text)
 
     def _vectors(
         self, pool: Dataset, evaluation: Dataset, features: Features | None, theirs: Features | None
@@ -460,6 +514,11 @@ class Contamination(Labeller):
                 f"vectors by {names[0]} and by {names[1]} of two files do not compare",
                 "embed both with encoder/sentence and the same parameters",
             )
+        if len(others) == len(evaluation) and theirs.dataset != evaluation.fingerprint:
+            raise CurationError(
+                "evaluation_features are of another dataset than the evaluation set",
+                "embed the same file that is given as evaluation",
+            )
         if len(others) != len(evaluation):
             raise CurationError(
                 f"evaluation_features are of {len(others):,} rows, the evaluation set has {len(evaluation):,}",
@@ -480,20 +539,23 @@ class Contamination(Labeller):
         *,
         semantic: bool,
     ) -> dict[str, Any]:
-        rules = [
-            "the same text but for case and spacing",
+        rules = ["the same text but for case and spacing"] if self._same_kind() else []
+        rules.append(
             f"a shared run of {self.words} words ({self.characters} letters where words are not set apart)"
-            + (f" and {self.min_share:.0%} of the evaluation text in such runs" if self.min_share else ""),
-        ]
+            + (f" and {self.min_share:.0%} of the evaluation text in such runs" if self.min_share else "")
+        )
+        if self.shortest < self.words:
+            rules.append(f"the whole of an evaluation text of {self.shortest} words or more that is shorter than a run")
         if semantic:
             rules.append(f"a cosine of at least {self.min_similarity:g}")
-        found = columns["evaluation_row"][columns["evaluation_row"] != NO_ROW]
+        found = np.bincount(columns["evaluation_row"] + 1, minlength=len(evaluation) + 1)[1:]
         return {
             "check": CHECK,
             "evaluation": evaluation.name,
             "evaluation_fingerprint": evaluation.fingerprint,
             "evaluation_rows": len(evaluation),
-            "evaluation_rows_found": len(np.unique(found)),
+            "evaluation_rows_found": int((found > 0).sum()),
+            "most_rows_by_one": int(found.max()),
             "evaluation_rows_without_run": int((~index.comparable).sum()),
             "template_runs": index.template_runs,
             "rows": len(codes),

@@ -84,7 +84,9 @@ def _comparable(features: Features, queries: Features) -> None:
         )
 
 
-def tasks_of(labels: Labels | None, found: Queries, n: int) -> tuple[list[np.ndarray], tuple[str, ...]] | None:
+def tasks_of(
+    labels: Labels | None, found: Queries, source: Features
+) -> tuple[list[np.ndarray], tuple[str, ...]] | None:
     """Queries of each task, as positions in `found`, in the order of the labels' names; None without labels.
 
     Queries without a task are in none.
@@ -92,18 +94,22 @@ def tasks_of(labels: Labels | None, found: Queries, n: int) -> tuple[list[np.nda
     Args:
         labels: Of the rows that the queries come from.
         found: The queries.
-        n: Rows of the dataset that they come from.
+        source: Vectors of the rows that they come from.
 
     Raises:
         CurationError: if the labels belong to other rows, or no query has a task.
     """
     if labels is None:
         return None
-    if len(labels) != n:
-        whose = "the pool" if found.inside else "the query file"
+    whose = "the pool" if found.inside else "the query file"
+    if len(labels) != len(source):
         raise CurationError(
-            f"query_tasks are labels of {len(labels):,} rows, {whose} has {n:,}",
+            f"query_tasks are labels of {len(labels):,} rows, {whose} has {len(source):,}",
             "label the rows that the queries come from",
+        )
+    if labels.dataset != source.dataset:
+        raise CurationError(
+            f"query_tasks are labels of other rows than those of {whose}", "label the rows that the queries come from"
         )
     codes = np.where(labels.missing.mask, -1, np.asarray(labels.codes))[found.rows]
     present = np.unique(codes[codes >= 0])

@@ -255,7 +255,7 @@ class Rds(Selector):
                 features, or no row can be picked.
         """
         found = queries_of(features, targets, queries, "cosine")
-        tasks = tasks_of(query_tasks, found, len(pool) if queries is None else len(queries))
+        tasks = tasks_of(query_tasks, found, features if queries is None else queries)
         eligible = np.asarray(ask.eligible, np.int64)
         barred = np.zeros(len(pool), bool)
         if targets is not None and not self.pick_targets:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from curation.core.runtime import Runtime
 from curation.exporters import export_rows
 from curation.exporters._card import rank_correlation, safe
 from curation.exporters.alpaca import Alpaca
+from curation.workspace import Workspace
 
 HOSTILE = "<script>alert(1)</script> | ![x](http://evil) `rm` @me www.evil.com $x$ *b* _i_"
 
@@ -94,6 +97,23 @@ def test_no_path_of_this_machine_and_no_markup_gets_in(card, tmp_path):
     assert "<script" not in card and "evil.com $" not in card
 
 
+def links(text: str) -> str:
+    """What is outside of code spans."""
+    return re.sub(r"`[^`\n]*`", "", text)
+
+
+def test_names_of_files_and_fields_stay_inside_their_code_spans(tmp_path):
+    field, file = "a` [x](http://evil.com) `b", "c` [y](www.evil.com) `d.json"
+    rows = [{"instruction": f"q{i}", "output": "a", field: {"k": [i]}, "[z](http://evil.com)": [i]} for i in range(4)]
+    (tmp_path / file).write_text(json.dumps(rows), encoding="utf-16")
+    ds = Workspace.open(tmp_path / "ws").add(tmp_path / file).dataset
+    for form, output in (("original", "all"), ("csv", "sub.csv")):
+        export_rows(ds, format=form, output=tmp_path / output)
+        card = next(tmp_path.glob(f"{output}*.d/README.md")).read_text()
+        assert "evil.com" in card
+        assert "evil.com" not in links(card).replace("www&#46;evil.com", "")
+
+
 def contamination(ds, codes, **more):
     names = ("clean", "contaminated (exact)", "contaminated (n-gram)", "contaminated (semantic)")
     codes = np.array(codes, np.int32)
@@ -102,6 +122,8 @@ def contamination(ds, codes, **more):
         "evaluation": HOSTILE,
         "evaluation_rows": 1319,
         "evaluation_rows_found": 2,
+        "most_rows_by_one": 2,
+        "evaluation_rows_without_run": 1000,
         "rules": ["a shared run of 13 words"],
     }
     return Labels(ds.fingerprint, codes, names, Missing.where(codes < 0, "not embedded"), info=info, **more)
@@ -117,6 +139,8 @@ def test_the_card_says_how_many_rows_match_an_evaluation_set_and_how_many_are_in
     assert f"(1,319 rows, of which 2 were found): {found}" in card
     assert "1 of them are in the file. 1 rows were not compared, 1 of them are in the file." in card
     assert "A row matches by a shared run of 13 words (step gate)." in card
+    assert "The evaluation row found most often stands behind 2 of the matches. " in card
+    assert "1,000 evaluation rows have no run of words to look for. " in card
     assert "Not checked" not in card
     assert "<script" not in card
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from curation.labellers.contamination import (
     EvaluationIndex,
     Overlap,
     evidence,
+    longest_run,
     units,
 )
 
@@ -25,7 +28,7 @@ WORDS = [f"w{i}" for i in range(30)]
 
 def overlap_naive(text, rows, n, shortest):
     """Every run of the text against every run of every evaluation text, as tuples of words."""
-    best = Overlap(-1, 0.0, 0)
+    best, most = Overlap(-1, 0.0, 0), 0
     words = text.split()
     for number, row in enumerate(rows):
         other = row.split()
@@ -42,8 +45,8 @@ def overlap_naive(text, rows, n, shortest):
                         more += 1
                     longest = max(longest, more)
         found = Overlap(number, len(covered) / max(len(other), 1), longest) if covered else best
-        if (found.share, found.longest, -found.row) > (best.share, best.longest, -best.row):
-            best = found
+        if (found.share, len(covered), -number) > (best.share, most, -best.row) and covered:
+            best, most = found, len(covered)
     return best
 
 
@@ -93,6 +96,79 @@ def test_chinese_is_compared_by_letters():
     assert index.overlaps([["长江的源头在哪里？"]])[0].row == -1
     # the question in a row whose answer is English is found all the same
     assert index.overlaps([[question, "The river rises far in the west, " * 9]])[0].row == 0
+
+
+def test_a_question_is_found_in_a_text_that_is_mostly_of_another_script():
+    chinese = "请问长江的源头在哪一座山脉，它一共流经多少个省份和城市？"
+    english = "How many legs does a spider have, and how many has a beetle in all?"
+    index = EvaluationIndex([[chinese], [english]])
+    before = "Please answer the following question with care and show all of your working step by step: "
+    assert index.overlaps([[before + chinese]]) == [Overlap(0, 1.0, 26)]
+    before = "请用中文回答下面的问题，并且详细解释每一个步骤，然后再给出最后的答案，不要省略任何内容，谢谢：" * 2
+    assert index.overlaps([[before + english]]) == [Overlap(1, 1.0, 15)]
+    assert index.overlaps([[before], [before[:40]]]) == [Overlap(-1, 0.0, 0)] * 2
+
+
+@pytest.mark.parametrize("spelling", ["NFD", "’", "full width", "soft hyphens"])
+def test_spelling_that_cannot_be_seen_does_not_matter(spelling):
+    text = "Où était l'élève Amélie à Besançon l'été dernier après le départ de Noël de son frère aîné"
+    other = {
+        "NFD": unicodedata.normalize("NFD", text),
+        "’": text.replace("'", "’"),
+        "full width": text.replace("Besan", "Ｂｅｓａｎ"),
+        "soft hyphens": text.replace("dernier", "der\u00adnier"),
+    }[spelling]
+    assert other != text
+    assert EvaluationIndex([[text]]).overlaps([[other]])[0].share == 1
+    assert EvaluationIndex([[other]]).overlaps([[text]])[0].share == 1
+
+
+@pytest.mark.parametrize("pairs", [1, 7, 1 << 20])
+def test_how_much_is_compared_at_once_changes_nothing(pairs, monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = [[" ".join(rng.choice(WORDS[:4], 9)), " ".join(rng.choice(WORDS[:4], 3))] for _ in range(15)]
+    texts = [[" ".join(rng.choice(WORDS[:4], 12)), ""] for _ in range(30)]
+    index = EvaluationIndex(rows, words=4, shortest=3, template_share=1.0)
+    usual = index.overlaps(texts)
+    assert len({found.row for found in usual}) > 5
+    monkeypatch.setattr(contamination, "PAIRS_AT_ONCE", pairs)
+    monkeypatch.setattr(contamination, "MATRIX", pairs)
+    assert index.overlaps(texts) == usual
+
+
+def test_runs_with_one_hash_are_told_apart(monkeypatch):
+    usual, seeds = EvaluationIndex._hashes, []
+
+    def clashing(self, values, starts, length):
+        seeds.append(self._multiplier)
+        found = usual(self, values, starts, length)
+        return found if len(set(seeds)) > 2 else found % np.uint64(3)  # two functions of no use, then a good one
+
+    words = [f"q{i}" for i in range(20)]
+    monkeypatch.setattr(EvaluationIndex, "_hashes", clashing)
+    index = EvaluationIndex([[" ".join(words)]])
+    assert index.overlaps([[" ".join(words[2:16])], [" ".join(words[::-1])]]) == [
+        Overlap(0, 14 / 20, 14), Overlap(-1, 0.0, 0),
+    ]  # fmt: skip
+    monkeypatch.setattr(EvaluationIndex, "_hashes", lambda self, values, starts, length: usual(
+        self, values, starts, length) * np.uint64(0) + index._runs["words", 13].hashes[0])  # fmt: skip
+    assert index.overlaps([[" ".join(words[::-1])]])[0].row == -1  # what only a hash says is no match
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_longest_run_is_that_of_the_plain_loop(seed, monkeypatch):
+    rng = np.random.default_rng(seed)
+    one, other = rng.integers(0, 3, rng.integers(0, 20)), rng.integers(-1, 3, rng.integers(0, 30))
+    runs = [
+        length
+        for i in range(len(one))
+        for j in range(len(other))
+        for length in range(1, 21)
+        if i + length <= len(one) and one[i : i + length].tolist() == other[j : j + length].tolist()
+    ]
+    assert longest_run(one, other) == max(runs, default=0)
+    monkeypatch.setattr(contamination, "MATRIX", -1)
+    assert longest_run(one, other) == max(runs, default=0)
 
 
 def test_the_template_of_the_set_is_no_sign():
@@ -157,7 +233,7 @@ def test_each_row_gets_the_strictest_rule_and_the_row_behind_it():
     ]
     assert found.info["evaluation"] == "evaluation.json"
     assert found.info["evaluation_rows_found"] == 2
-    assert len(found.info["rules"]) == 3
+    assert len(found.info["rules"]) == 4
 
 
 def test_names_are_the_same_whatever_was_found():
@@ -165,7 +241,7 @@ def test_names_are_the_same_whatever_was_found():
     assert nothing.names == (CLEAN, EXACT, NGRAM, SEMANTIC)
     assert nothing.value(0) == CLEAN
     assert np.isnan(nothing.columns["similarity"]).all()
-    assert len(nothing.info["rules"]) == 2
+    assert len(nothing.info["rules"]) == 3
 
 
 def test_a_share_can_be_asked_for():
@@ -232,3 +308,19 @@ def test_what_does_not_fit_together_is_named():
     data = from_pairs(pool)
     with pytest.raises(CurationError, match="the pool itself"):
         Contamination().label(data.take(np.array([0])), Runtime(), evaluation=data)
+
+
+def test_the_facts_name_the_rules_that_were_used_and_no_others():
+    pool, evaluation = [(LONG, LONG)] * 3 + [(OTHER, "")], [(LONG, "a"), (OTHER, "b")]
+    both = label(pool, evaluation).info
+    assert [rule.split(" ")[1] for rule in both["rules"]] == ["same", "shared", "whole"]
+    assert both["most_rows_by_one"] == 3
+    responses = label(pool, evaluation, Contamination(text="response", shortest=13)).info
+    assert [rule.split(" ")[1] for rule in responses["rules"]] == ["shared"]
+
+
+def test_vectors_of_another_file_with_as_many_rows_are_refused():
+    data, other, third = (from_pairs([(f"{name} {i}", "") for i in range(3)], name) for name in ("a", "b", "c"))
+    ours, theirs = (Features(d.fingerprint, np.eye(3, dtype=np.float32), Missing.none(3)) for d in (data, third))
+    with pytest.raises(CurationError, match="of another dataset than the evaluation set"):
+        Contamination().label(data, Runtime(), evaluation=other, features=ours, evaluation_features=theirs)

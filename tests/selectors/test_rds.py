@@ -252,6 +252,8 @@ def test_what_does_not_fit_together_is_named():
         pick(Rds(), values, queries, tasks=[None] * 4)
     with pytest.raises(CurationError, match="labels of 2 rows, the query file has 4"):
         pick(Rds(), values, queries, tasks=["a", "b"])
+    with pytest.raises(CurationError, match="labels of other rows than those of the pool"):
+        pick(Rds(), values, targets=[0, 1], tasks=["a", "b", "a", "b"])
 
 
 @pytest.mark.parametrize(
