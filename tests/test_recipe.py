@@ -128,6 +128,8 @@ def test_dataset_must_be_named_when_there_are_two(workspace):
     [
         (1000, ("rows", 1000)),
         ("1_000", ("rows", 1000)),
+        ("1,000,000", ("rows", 1_000_000)),
+        ("2,500k tokens", ("tokens", 2_500_000)),
         ("5%", ("percent", 5)),
         ("0.5 %", ("percent", 0.5)),
         ("200k tokens", ("tokens", 200_000)),
@@ -139,7 +141,9 @@ def test_budgets_are_read(value, expected):
     assert parse_budget(value) == expected
 
 
-@pytest.mark.parametrize("value", [0, -5, "101%", "abc", "", "1.5", "nan", "inf", "5 %%"])
+@pytest.mark.parametrize(
+    "value", [0, -5, "101%", "abc", "", "1.5", "2,5%", "1,5", "0,050%", "2,5M tokens", "nan", "inf", "5 %%"]
+)
 def test_bad_budgets_are_refused(value):
     with pytest.raises(CurationError, match="budget"):
         parse_budget(value)

@@ -25,6 +25,7 @@ import importlib
 import importlib.util
 import inspect
 import pkgutil
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -80,13 +81,21 @@ def _check_budget(value: int | str) -> int | str:
     return value
 
 
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:[,_]\d{3})+(?![\d,])")
+
+
+def without_separators(text: str) -> str:
+    """Text without the separators of thousands in its numbers; a comma that is none, as in 2,5, stays."""
+    return _THOUSANDS.sub(lambda found: found[0].replace(",", "").replace("_", ""), text)
+
+
 def parse_budget(value: int | str) -> tuple[Literal["rows", "percent", "tokens"], float]:
     """Read a budget: `1000`, `"1000"`, `"5%"`, `"200000 tokens"` (also `"2M tokens"`, `"200k tokens"`).
 
     Raises:
         CurationError: if it is none of these, or not above zero.
     """
-    text = str(value).strip().lower().replace("_", "").replace(",", "")
+    text = without_separators(str(value).strip().lower())
     unit: Literal["rows", "percent", "tokens"] = "rows"
     if text.endswith("%"):
         text, unit = text[:-1], "percent"

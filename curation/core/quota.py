@@ -21,6 +21,7 @@ import numpy as np
 
 from curation.core.artifacts import NO_ROW, Labels, Selection
 from curation.core.errors import CurationError
+from curation.core.method import without_separators
 
 EVERY = "*"
 """Stands for every value that is not named itself."""
@@ -77,7 +78,7 @@ def _amounts(word: str, given: Any) -> dict[str, int | str]:
         given = {EVERY: given}
     found: dict[str, int | str] = {}
     for value, amount in given.items():
-        text = str(amount).strip().replace("_", "").replace(",", "")
+        text = without_separators(str(amount).strip())
         match = None if isinstance(amount, bool) else _AMOUNT.fullmatch(text)
         if match is None or (match[2] and Decimal(match[2]) > 100):
             place = f"{word} of '{value}'" if value != EVERY else word

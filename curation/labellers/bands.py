@@ -44,8 +44,11 @@ def band_names(count: int, edges: tuple[float, ...]) -> tuple[str, ...]:
     """What bands are called when nobody named them: "1 of 4", or "below 100", "100 to 200", "200 and above"."""
     if not edges:
         return tuple(f"{i + 1} of {count}" for i in range(count))
-    inner = [f"{low:.10g} to {high:.10g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
-    return (f"below {edges[0]:.10g}", *inner, f"{edges[-1]:.10g} and above")
+    told = [f"{edge:.10g}" for edge in edges]
+    if len(set(told)) < len(told):
+        told = [repr(edge) for edge in edges]
+    inner = [f"{low} to {high}" for low, high in zip(told[:-1], told[1:], strict=True)]
+    return (f"below {told[0]}", *inner, f"{told[-1]} and above")
 
 
 class Bands(Labeller):
@@ -59,6 +62,7 @@ class Bands(Labeller):
     title: ClassVar[str] = "Bands of a score"
     weakness: ClassVar[str] = "Where a band ends is a choice: two rows a hair apart may fall into two bands."
     source: ClassVar[str] = "Quantiles"
+    version: ClassVar[int] = 2
 
     bands: int = Field(4, ge=1, le=1000, description="how many bands of equally many rows; edges go before it")
     edges: tuple[FiniteFloat, ...] = Field(

@@ -30,6 +30,7 @@ DIGITS = 40
 BATCH = 16
 BLOCK = 65_536
 TAG_BLOCK = 512
+COSINES_AT_ONCE = 1 << 24
 LESS = "brings less information than the picks"
 
 
@@ -66,8 +67,10 @@ def similar_tags(vectors: np.ndarray, least: float) -> tuple[np.ndarray, np.ndar
     Cosines are 1 − d²/2 of exact distances, so that nothing depends on blocks and threads. v²·d by matrix products.
     """
     firsts, seconds, found = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
-    for start in range(0, len(vectors), TAG_BLOCK):
-        near = vectors[start : start + TAG_BLOCK].astype(np.float64) @ vectors.T.astype(np.float64) >= least - 1e-5
+    wide = vectors.astype(np.float64)
+    block = max(1, min(TAG_BLOCK, COSINES_AT_ONCE // max(len(vectors), 1)))  # texts may hold a million tags
+    for start in range(0, len(vectors), block):
+        near = wide[start : start + block] @ wide.T >= least - 1e-5
         i, j = np.nonzero(near)
         i += start
         i, j = i[i < j], j[i < j]

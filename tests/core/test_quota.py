@@ -34,11 +34,14 @@ def test_amounts_are_counts_or_percentages_and_one_amount_is_for_every_value():
     read = Quota.read({"zh": 50, 3: "5%", True: "1_000", "no": "7 rows"}, "12.50 %")
     assert read.at_least == {"zh": 50, "3": "5%", "True": 1000, "no": 7}
     assert read.at_most == {"*": "12.5%"}
+    assert Quota.read("12,345,678", "1,000 rows").facts() == {"at_least": {"*": 12345678}, "at_most": {"*": 1000}}
     assert Quota.read("100%", 0).facts() == {"at_least": {"*": "100%"}, "at_most": {"*": 0}}
     assert Quota.read({"a": 1, "b": "2"}, None).facts() == Quota.read({"b": 2, "a": "1"}, None).facts()
 
 
-@pytest.mark.parametrize("amount", [-1, 0.05, "many", "101%", True, None, [1], "5 tokens", ""])
+@pytest.mark.parametrize(
+    "amount", [-1, 0.05, "many", "2,5%", "1,5", "0,050%", "1,00", "1,000,00", "101%", True, None, [1], "5 tokens", ""]
+)
 def test_other_amounts_are_refused(amount):
     with pytest.raises(CurationError, match="at_most of 'zh'") as caught:
         Quota.read(None, {"zh": amount})

@@ -45,6 +45,9 @@ def test_a_score_at_an_edge_is_above_it():
 def test_names_are_known_before_the_scores_are():
     assert band_names(3, ()) == ("1 of 3", "2 of 3", "3 of 3")
     assert band_names(3, (100.0, 2.5e6)) == ("below 100", "100 to 2500000", "2500000 and above")
+    close = band_names(3, (1.00000000001, 1.00000000002))
+    assert close == ("below 1.00000000001", "1.00000000001 to 1.00000000002", "1.00000000002 and above")
+    assert len(set(band_names(4, (1.0, 1.0 + 2**-52, 1.0 + 2**-51)))) == 4
     made = label([1, 5, 30], edges=(10.0,), names=("short", "long"))
     assert [made.value(i) for i in range(3)] == ["short", "short", "long"]
     assert made.info["spans"] == {"short": [1.0, 5.0], "long": [30.0, 30.0]}

@@ -62,7 +62,7 @@ def test_each_rule_finds_its_row_and_the_gate_leaves_them_out(workspace):
 def test_without_the_encoder_only_texts_are_compared(workspace):
     labels = go(workspace, "check.features=null", "check.evaluation_features=null").artifact("check")
     assert [e.row for e in evidence(labels)] == [3, 7]
-    assert len(labels.info["rules"]) == 2
+    assert len(labels.info["rules"]) == 3
 
 
 def test_the_export_s_card_tells_what_was_found(workspace):

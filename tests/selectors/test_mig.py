@@ -189,6 +189,7 @@ def test_tags_are_linked_from_the_similarity_on_whatever_the_block(monkeypatch):
     expected = [(i, j) for i in range(40) for j in range(i + 1, 40) if cosines[i, j] >= 0.8]
     for block in (512, 7, 1):
         monkeypatch.setattr(module, "TAG_BLOCK", block)
+        monkeypatch.setattr(module, "COSINES_AT_ONCE", 10 * block)
         firsts, seconds, found = similar_tags(vectors, 0.8)
         assert [*zip(firsts.tolist(), seconds.tolist(), strict=True)] == expected
         np.testing.assert_allclose(found, cosines[firsts, seconds], atol=1e-6)
