@@ -168,6 +168,8 @@ def similar_in_clusters(
 
 def _joined(parts: list[SimilarPairs], at_least: float) -> SimilarPairs:
     """The pairs of several groups of rows, as pairs of places among all of them."""
+    if len(parts) == 1:
+        return parts[0]  # as it is: a copy of many pairs takes as much again
     begins = np.cumsum([0, *(len(part.first) for part in parts)])[:-1].tolist()
 
     def put(arrays: list[np.ndarray]) -> np.ndarray:

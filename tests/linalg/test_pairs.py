@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -265,3 +266,16 @@ def test_ties_beyond_what_is_kept_are_settled(monkeypatch):
     found = nearest_earlier(points)
     assert found.rows.tolist() == earlier_naive(points)[0]
     assert most.max() > scan.MOST_TIES
+
+
+def test_pairs_take_little_more_than_their_arrays_while_they_are_sorted():
+    rng = np.random.default_rng(0)
+    points = (1 + 1e-4 * rng.standard_normal((1500, 32))) / np.sqrt(32)
+    points = points.astype(np.float32)
+    similar_pairs(points[:100], 0.9)
+    tracemalloc.start()
+    found = similar_pairs(points, 0.9)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(found) == 1500 * 1499 // 2
+    assert peak < 70 * len(found)  # 80 if nothing were let go
