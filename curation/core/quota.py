@@ -247,8 +247,8 @@ def kept_to(made: Selection, limits: Limits, budget: int | None) -> Selection:
 
     Its rows must be in order of preference. What is left of it after the budget is filled is beyond the budget. A row
     whose value had its quota already has as margin the number of rows of its value by which it came too late; one that
-    was passed over for the minima of others, how many were so before it. What stood for rows that are out is kept where
-    it is still in. `short_by` is what is missing to the budget.
+    was passed over for the minima of others, how many were so up to it. Weights stay as they are, and a note
+    says for how many rows they were made. What stood for rows that are out is kept where it is still in. `short_by` is what is missing to the budget.
 
     Args:
         made: What a selector picked.
@@ -274,6 +274,11 @@ def kept_to(made: Selection, limits: Limits, budget: int | None) -> Selection:
     full, kept_free = np.flatnonzero(verdict == FULL), np.flatnonzero(verdict == KEPT_FREE)
     margin[order[full]] = _ordinals(values[full])
     margin[order[kept_free]] = np.arange(1, len(kept_free) + 1)
+    info = {**base.info, "quota": _told(limits, picked)}
+    lost = len(order) - int(taken.sum())
+    if len(made.weights) and lost:
+        note = f"weights and facts are those of {len(order):,} rows, of which {len(order) - lost:,} are here"
+        info["notes"] = [*base.info.get("notes", []), note]
     short_by = wanted - int(taken.sum()) if budget is not None else made.short_by
     found = dataclasses.replace(
         base,
@@ -286,7 +291,7 @@ def kept_to(made: Selection, limits: Limits, budget: int | None) -> Selection:
         short_by=short_by,
         short_reason=_short(limits, picked, made) if short_by and budget is not None else made.short_reason,
         nested=made.nested and limits.growing,
-        info={**base.info, "quota": _told(limits, picked)},
+        info=info,
     )
     return _still_covered(found, order[:looked][passed])
 

@@ -194,6 +194,18 @@ def test_a_quota_that_holds_by_itself_changes_nothing_but_the_report():
     assert found.stages == made.stages
 
 
+def test_weights_that_were_made_for_more_rows_are_not_silently_those_of_fewer():
+    made = ordered(4, [2, 0, 1], weights=np.array([5.0, 3.0, 2.0]), info={"notes": ["old"]})
+    labels = ["a", "b", "a", "a"]
+    found = kept_to(made, limits(labels, None, None, {"a": 1}, rows=made.order), None)
+    assert found.weights.tolist() == [5.0, 2.0]
+    assert found.info["notes"] == [
+        "old", "weights and facts are those of 3 rows, of which 2 are here",
+    ]  # fmt: skip
+    whole = kept_to(made, limits(labels, None, None, {"a": 2}, rows=made.order), None)
+    assert whole.info["notes"] == ["old"]
+
+
 def test_who_is_out_stands_for_nobody():
     made = ordered(5, [0, 1, 2], covered_by=np.array([0, 1, 2, 0, 1]), distance=np.full(5, 0.1))
     found = kept_to(made, limits(["a", "a", "b", "a", "b"], None, None, {"a": 1}, rows=made.order), None)
