@@ -24,8 +24,8 @@ if newest is not None and newest.state == "done" and st.session_state.get("selec
     look_at(newest.result)
 stored = pool.selections(dataset.fingerprint)
 form = st.expander(
-    "Make a new selection", icon=":material/add:", expanded=not stored and not running, on_change="rerun",
-    key=f"select.form.{bool(stored)}.{bool(running)}",
+    "Make a new selection", icon=":material/add:", expanded=not stored, on_change="rerun",
+    key=f"select.form.{bool(stored)}",
 )  # fmt: skip
 if form.open:
     with form:

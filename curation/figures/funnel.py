@@ -27,9 +27,9 @@ def funnel_figure(
     c = palette.colours(mode)
     places = np.arange(len(counts))
     fig = palette.figure(mode, height=height or 70 + 46 * len(counts))
-    for name, values, colour, text in (
-        ("left", counts, c.main, [f"{v:,}" for v in counts]),
-        ("taken by this stage", taken, c.dropped, [f"−{v:,}" if v else "" for v in taken]),
+    for name, values, colour, on_it, text in (
+        ("left", counts, c.main, c.background, [f"{v:,}" for v in counts]),
+        ("taken by this stage", taken, c.dropped, c.text, [f"−{v:,}" if v else "" for v in taken]),
     ):
         fig.add_bar(
             y=places,
@@ -39,6 +39,7 @@ def funnel_figure(
             marker={"color": colour, "line": {"width": 0}},
             text=text,
             textposition="auto",
+            insidetextfont={"color": on_it},
             hovertemplate="%{x:,} rows<extra></extra>",
         )
     fig.update_layout(
@@ -46,6 +47,13 @@ def funnel_figure(
         bargap=0.3,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     )
-    fig.update_xaxes(tickformat=",d", rangemode="tozero")
-    fig.update_yaxes(tickvals=places, ticktext=palette.names_of(list(names)), autorange="reversed", showgrid=False)
+    # the number beside a narrow bar needs room, also where the figure is narrow
+    fig.update_xaxes(tickformat=",d", range=[0, 1.15 * max(int(counts[0]), 1)])
+    fig.update_yaxes(
+        ticklabelstandoff=6,
+        tickvals=places,
+        ticktext=palette.names_of(list(names)),
+        autorange="reversed",
+        showgrid=False,
+    )
     return fig

@@ -30,7 +30,7 @@ import streamlit as st
 
 from curation.core.errors import CurationError, MissingDependency
 from curation.core.method import Method
-from curation.ui.text import plain
+from curation.ui.text import plain, prose
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -192,12 +192,14 @@ def class_badge(name: str) -> None:
     st.badge(name, color=CLASS_COLOURS[name], icon=":material/category:", help=CLASS_MEANINGS[name])
 
 
-def method_about(cls: type[Method]) -> None:
-    """What a method does, its class, known weakness and source."""
+def method_about(cls: type[Method], *, when: str = "") -> None:
+    """What a method does, its class, when to use it, its known weakness and source."""
     about = (cls.__doc__ or "").strip().split("\n\n")[0]
     with st.container(gap="xsmall"):
         method_badges(cls)
-        st.markdown(plain(" ".join(about.split())))
+        st.markdown(prose(" ".join(about.split())))
+        if when:
+            st.markdown(f":green[:material/check_circle:] **When to use it.** {plain(when)}")
         if cls.weakness:
             st.markdown(f":orange[:material/warning:] **Known weakness.** {plain(cls.weakness)}")
         if cls.source:

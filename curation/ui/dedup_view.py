@@ -78,7 +78,7 @@ def funnel_panel(workspace: Workspace, dataset: Dataset, found: list[Stage]) -> 
             survivor = _survivor(dataset)
             preference = None if survivor is None else _preference(survivor.score)
             switched = _switched(found)
-            thresholds = {s.use: _threshold(s, dataset, found, preference) for s in switched}
+            thresholds = {s.use: _threshold(s, dataset, switched, preference) for s in switched}
             filters = [Filter(s.links, thresholds[s.use]) for s in switched]
             kept = funnel(filters, len(dataset), preference)
         with right:
@@ -119,8 +119,8 @@ def _switched(found: list[Stage]) -> list[Stage]:
     return [s for s in found if s.use in chosen]
 
 
-def _threshold(stage: Stage, dataset: Dataset, found: list[Stage], preference: np.ndarray | None) -> float:
-    """The threshold of a stage; exact copies have none."""
+def _threshold(stage: Stage, dataset: Dataset, switched: list[Stage], preference: np.ndarray | None) -> float:
+    """The threshold of a stage; exact copies have none. Below the last one stands how to reach a number of rows."""
     if stage.use not in USUAL:
         return 1.0
     key = f"dedup.threshold.{stage.stored.key}"
@@ -134,32 +134,37 @@ def _threshold(stage: Stage, dataset: Dataset, found: list[Stage], preference: n
             help=f"{MEANINGS[stage.use]} What was looked for begins at {low:g}",
         )
     )  # fmt: skip
-    if stage is found[-1]:
-        _to_count(stage, dataset, found, preference, key)
+    if stage is switched[-1]:
+        _to_count(stage, dataset, switched, preference, key)
     return value
 
 
-def _to_count(stage: Stage, dataset: Dataset, found: list[Stage], preference: np.ndarray | None, key: str) -> None:
+def _to_count(stage: Stage, dataset: Dataset, switched: list[Stage], preference: np.ndarray | None, key: str) -> None:
     """Deduplicate to a number of rows: the threshold that leaves so many."""
 
     def apply() -> None:
-        before = [s for s in found if s.use != stage.use]
+        before = switched[:-1]
         values = [st.session_state.get(f"dedup.threshold.{s.stored.key}", 1.0) for s in before]
         came = funnel([Filter(s.links, v) for s, v in zip(before, values, strict=True)], len(dataset), preference)
         eligible = came[-1] if came else np.arange(len(dataset))
-        best = threshold_for(stage.links, eligible, int(st.session_state["dedup.count"]))
-        st.session_state["dedup.short"] = best is None
+        wanted = int(st.session_state["dedup.count"])
+        best = threshold_for(stage.links, eligible, wanted)
+        st.session_state["dedup.short"] = (stage.use, wanted) if best is None else None
         # the slider steps by 0.005; down, so that no more rows are left than asked for
         st.session_state[key] = stage.floor if best is None else max(stage.floor, np.floor(best * 200) / 200)
 
     with st.popover("Down to a number of rows", icon=":material/target:"):
-        st.number_input("Rows to keep at most", 1, len(dataset), max(1, len(dataset) // 2), key="dedup.count")
-        st.button("Set the threshold", on_click=apply, key="dedup.apply")
-    if st.session_state.pop("dedup.short", False):
-        st.warning(
-            f"Even at {stage.floor:g} more rows are left: their nearest rows are less alike than what was looked for.",
-            icon=":material/warning:",
-        )
+        wanted = st.number_input("Rows to keep at most", 1, len(dataset), max(1, len(dataset) // 2), key="dedup.count")
+        st.button(
+            f"Set the threshold “{NAMES[stage.use]}”", on_click=apply, key="dedup.apply",
+            help="To the highest similarity at which no more rows are left; the stages before it stay as they are",
+        )  # fmt: skip
+        if st.session_state.get("dedup.short") == (stage.use, wanted):
+            st.warning(
+                f"Even at {stage.floor:g} more rows are left: their nearest rows are less alike than what was looked "
+                "for.",
+                icon=":material/warning:",
+            )
 
 
 # ------------------------------------------------------------------ what is left
@@ -228,8 +233,8 @@ def _pairs(dataset: Dataset, switched: list[Stage], thresholds: Mapping[str, flo
     start = next((s.use for s in reversed(switched)), switched[0].use)
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         use = st.segmented_control(
-            "Borderline pairs of", list(by_use), default=start, required=True, format_func=NAMES.__getitem__,
-            key="dedup.pairs.of",
+            "Pairs, those nearest to the threshold first", list(by_use), default=start, required=True,
+            format_func=NAMES.__getitem__, key="dedup.pairs.of",
         )  # fmt: skip
         stage = by_use[use]
         place = switched.index(stage)
@@ -242,10 +247,12 @@ def _pairs(dataset: Dataset, switched: list[Stage], thresholds: Mapping[str, flo
     here = kept[place]
     first, second = int(pairs.first[shown]), int(pairs.second[shown])
     word = "duplicates" if pairs.joined[shown] else "not duplicates"
-    st.markdown(
-        f"Pair {shown + 1} of {len(pairs)} · similarity **{pairs.similarity[shown]:.3f}**, threshold "
-        f"{thresholds[use]:.3f}: **{word}**"
+    measured = (
+        f"similarity **{pairs.similarity[shown]:.3f}**, threshold {thresholds[use]:.3f}: **{word}**"
+        if use in USUAL
+        else "**the same text**"
     )
+    st.markdown(f"Pair {shown + 1} of {len(pairs)} · {measured}")
     for column, row in zip(st.columns(2, gap="medium"), (first, second), strict=True):
         with column:
             stays = bool(np.isin(row, here))
@@ -265,11 +272,11 @@ def _which(pairs: Pairs, state: str) -> int:
         st.session_state[key] = min(max(at + by, 0), last)
 
     with st.container(horizontal=True, width="content"):
-        st.button("Nearer", icon=":material/arrow_back:", on_click=move, args=(-1,), disabled=at == 0,
-                  key="dedup.previous", shortcut="Left", help="The pair nearer to the threshold")  # fmt: skip
-        st.button("Farther", icon=":material/arrow_forward:", icon_position="right", on_click=move, args=(1,),
-                  disabled=at >= last, key="dedup.next", shortcut="Right",
-                  help="The pair farther from the threshold")  # fmt: skip
+        # letters: the arrow keys move the sliders
+        st.button("Previous", icon=":material/arrow_back:", on_click=move, args=(-1,), disabled=at == 0,
+                  key="dedup.previous", shortcut="P", help="The pair before, nearer to the threshold")  # fmt: skip
+        st.button("Next", icon=":material/arrow_forward:", on_click=move, args=(1,), disabled=at >= last,
+                  key="dedup.next", shortcut="N", help="The next pair, farther from the threshold")  # fmt: skip
     return at
 
 

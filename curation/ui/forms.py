@@ -17,8 +17,9 @@ if form.method is not None and st.button("Run"):
 | `X | None` | the same with an empty choice |
 | anything else | JSON in a text area |
 
-Every value is checked by the method itself; what it says stands under its field. A form may be put inside `st.form`,
-but a Budget field then cannot change its unit until the form is sent.
+Every value is checked by the method itself; what it says stands under its field. Values outlive a form that is not
+drawn for a while. A form may be put inside `st.form`, but a Budget field then cannot change its unit until the form is
+sent.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from curation.core.method import Budget, Method, parse_budget
-from curation.ui.text import plain
+from curation.ui.text import plain, prose
+from curation.ui.words import field_title, recipe_name
 
 SEGMENTS = 4
 SEGMENT_LETTERS = 34
@@ -96,7 +98,7 @@ def method_form(
     places = st.columns(columns) if shown and columns > 1 else [st.container()]
     for i, name in enumerate(shown):
         with places[i % len(places)]:
-            found[name] = _field(name, method.model_fields[name], start[name], f"{key}.{name}")
+            found[name] = _field(method, name, start[name], f"{key}.{name}")
             problems[name] = st.empty()
     checked, errors = _check(method, found)
     for name, message in errors.items():
@@ -113,11 +115,6 @@ def _check(method: type[BaseModel], values: dict[str, Any]) -> tuple[BaseModel |
             name = str(problem["loc"][0]) if problem["loc"] else ""
             errors.setdefault(name, problem["msg"].removeprefix("Value error, "))
         return None, errors
-
-
-def title(name: str) -> str:
-    """A field's name as a label."""
-    return name.replace("_", " ").capitalize()
 
 
 # ------------------------------------------------------------------ one field
@@ -138,27 +135,39 @@ class _Spec:
     high_open: bool
 
 
-def _field(name: str, info: FieldInfo, start: Any, key: str) -> Any:
+def _field(method: type[BaseModel], name: str, start: Any, key: str) -> Any:
+    info = method.model_fields[name]
     hint, optional = _without_none(info.annotation)
-    help_text = info.description and plain(_sentence(info.description))
+    about = [prose(_sentence(info.description or "")), plain(recipe_name(method, name))]
     start = None if start is PydanticUndefined else start
-    spec = _Spec(title(name), help_text, key, start, optional, *_range(info))
+    spec = _Spec(field_title(method, name), ". ".join(filter(None, about)) or None, key, start, optional, *_range(info))
     if _is_budget(info):
         return budget_input(spec.label, key=key, start=start, help=spec.help)
     if get_origin(hint) is Literal:
         return _choice(spec, get_args(hint))
     if hint is bool:
-        return _choice(spec, (True, False)) if optional else st.toggle(spec.label, bool(start), key=key, help=spec.help)
+        return (
+            _choice(spec, (True, False))
+            if optional
+            else st.toggle(spec.label, bool(start), key=key, help=spec.help, persist_state="session")
+        )
     if hint in (int, float):
         return _number(spec, hint)
     if hint is str:
         text = st.text_input(
-            spec.label, start or "", key=key, help=spec.help, placeholder=NOT_SET if optional else None
+            spec.label,
+            start or "",
+            key=key,
+            help=spec.help,
+            persist_state="session",
+            placeholder=NOT_SET if optional else None,
         )
         return None if optional and not text else text
     if get_origin(hint) in (list, tuple) and set(get_args(hint)) - {...} == {str}:
         given = list(start or [])
-        return st.multiselect(spec.label, given, given, key=key, help=spec.help, accept_new_options=True)
+        return st.multiselect(
+            spec.label, given, given, key=key, help=spec.help, persist_state="session", accept_new_options=True
+        )
     return _json(spec)
 
 
@@ -205,8 +214,11 @@ def _choice(spec: _Spec, options: tuple[Any, ...]) -> Any:
             key=spec.key,
             help=spec.help,
             wrap=True,
+            persist_state="session",
         )
-    return st.selectbox(spec.label, everything, at, format_func=_say, key=spec.key, help=spec.help)
+    return st.selectbox(
+        spec.label, everything, at, format_func=_say, key=spec.key, help=spec.help, persist_state="session"
+    )
 
 
 def _say(option: Any) -> str:
@@ -223,9 +235,11 @@ def _number(spec: _Spec, kind: type) -> Any:
     digits = None if kind is int else f"%.{max(0, -math.floor(math.log10(step) + 1e-9))}f"
     near = low is not None and high is not None and (high - low) / step <= SLIDER_STEPS
     if near and start is not None and not spec.optional:
-        return st.slider(spec.label, low, high, start, step, digits, key=spec.key, help=spec.help)
+        return st.slider(
+            spec.label, low, high, start, step, digits, key=spec.key, help=spec.help, persist_state="session"
+        )
     return st.number_input(
-        spec.label, low, high, start, step, digits, key=spec.key, help=spec.help,
+        spec.label, low, high, start, step, digits, key=spec.key, help=spec.help, persist_state="session",
         placeholder=NOT_SET if spec.optional else None,
     )  # fmt: skip
 
@@ -240,7 +254,7 @@ def _float_step(spec: _Spec) -> float:
 
 def _json(spec: _Spec) -> Any:
     start = "" if spec.start is None else json.dumps(spec.start, ensure_ascii=False, default=str)
-    text = st.text_area(f"{spec.label} (JSON)", start, key=spec.key, help=spec.help, height=80)
+    text = st.text_area(f"{spec.label} (JSON)", start, key=spec.key, help=spec.help, persist_state="session", height=80)
     if not text.strip():
         return None
     try:
@@ -278,8 +292,9 @@ def budget_input(
             key=f"{key}.unit",
             help=help,
             wrap=True,
+            persist_state="session",
         )
-        common: dict[str, Any] = {"label_visibility": "collapsed", "key": f"{key}.{chosen}"}
+        common: dict[str, Any] = {"label_visibility": "collapsed", "key": f"{key}.{chosen}", "persist_state": "session"}
         if chosen == "percent":
             value = amount if unit == "percent" else 10.0
             return f"{st.number_input('per cent', 0.1, 100.0, float(value), 1.0, '%.1f', **common):g}%"

@@ -10,7 +10,6 @@ import streamlit as st
 from curation.core.method import Purpose, Selector, find
 from curation.recipe import Recipe, preset_names
 from curation.ui.pool import title_of
-from curation.ui.text import plain
 
 PURPOSES: tuple[str, ...] = get_args(Purpose)
 MEANINGS: dict[str, str] = {
@@ -23,7 +22,10 @@ MEANINGS: dict[str, str] = {
     "baselines": "what every choice has to beat",
     "building blocks": "parts of a recipe: sets, labels, rows by number",
 }
-KEY = "select.use"
+KEY, PURPOSE = "select.use", "select.purpose"
+ROW_HEIGHT = 66
+"""Pixels of a line of the table: above 4 rem a cell breaks its text into lines."""
+WIDE = 560
 
 
 def choose_method(uses: Sequence[str], first: str) -> str:
@@ -38,24 +40,32 @@ def choose_method(uses: Sequence[str], first: str) -> str:
     """
     grouped = _grouped(uses)
     groups = [p for p in PURPOSES if any(purpose_of(use) == p for use in grouped)]
+    # what was chosen last is the default: a form that was not drawn for a while comes back with it
     purpose = st.pills(
-        "What for", groups, key="select.purpose", persist_state="session", format_func=str.capitalize, wrap=True,
+        "What for", groups, key=PURPOSE, default=st.session_state.get(_kept(PURPOSE)), format_func=str.capitalize,
+        wrap=True,
         help="; ".join(f"**{p}**: {MEANINGS[p]}" for p in groups),
     )  # fmt: skip
     offered = [use for use in grouped if purpose in (None, purpose_of(use))]
-    if st.session_state.get(KEY, first) not in offered:
-        st.session_state[KEY] = offered[0]  # another group was chosen
+    start = st.session_state.get(KEY, st.session_state.get(_kept(KEY), first))
+    if start not in offered:
+        start = st.session_state[KEY] = offered[0]  # another group was chosen
     use: str = st.selectbox(
-        "Method", offered, offered.index(first) if first in offered else 0, key=KEY,
-        format_func=title_of_use if purpose else _with_group, persist_state="session",
+        "Method", offered, offered.index(start), key=KEY,
+        format_func=title_of_use if purpose else _with_group,
         help="Recipes combine several steps; methods are single ones",
     )  # fmt: skip
+    st.session_state[_kept(PURPOSE)], st.session_state[_kept(KEY)] = purpose, use
     return use
+
+
+def _kept(key: str) -> str:
+    return f"{key}.kept"
 
 
 def methods_table(uses: Sequence[str]) -> None:
     """All methods of the chosen group with a sentence each, folded; a click on a line chooses the method."""
-    purpose = st.session_state.get("select.purpose")
+    purpose = st.session_state.get(PURPOSE, st.session_state.get(_kept(PURPOSE)))
     grouped = _grouped(uses)
     box = st.expander("All methods side by side", icon=":material/table_rows:", on_change="rerun", key="select.all")
     if box.open:
@@ -77,11 +87,14 @@ def purpose_of(use: str) -> str:
 
 
 def when_of(use: str) -> str:
-    """One sentence: when to use it."""
+    """One sentence: when to use it; it does not begin with "When", which is what stands before it."""
     if use in preset_names():
-        return " ".join(str(_about(use).get("when", "")).split())
-    cls = find(use)
-    return cls.when if issubclass(cls, Selector) else ""
+        text = " ".join(str(_about(use).get("when", "")).split())
+    else:
+        cls = find(use)
+        text = cls.when if issubclass(cls, Selector) else ""
+    text = text.removeprefix("When ")
+    return text[:1].upper() + text[1:]
 
 
 def title_of_use(use: str) -> str:
@@ -108,24 +121,25 @@ def _table(uses: Sequence[str], offered: Sequence[str]) -> None:
             st.session_state[KEY] = shown[rows[0]]
 
     shown = list(offered)
+    one_group = len({purpose_of(use) for use in shown}) == 1
     lines = [
         {
-            "what for": purpose_of(use),
             "method": title_of_use(use),
-            "when to use it": plain(when_of(use)),
+            "when to use it": when_of(use),
             "class": _class_of(use),
+            **({} if one_group else {"what for": purpose_of(use)}),
         }
         for use in shown
     ]
-    st.caption(f"{len(shown)} of {len(uses)} ways to select. A click on a line chooses it.")
+    st.caption(f"{len(shown)} of {len(uses)} ways to select. Tick a line to choose it.")
     st.dataframe(
-        lines, key="select.table", on_select=chosen, selection_mode="single-row", hide_index=True, row_height=52,
-        height=min(560, 40 + 53 * len(lines)), alt="All methods side by side",
+        lines, key="select.table", on_select=chosen, selection_mode="single-row", hide_index=True,
+        row_height=ROW_HEIGHT, height=min(560, 40 + (ROW_HEIGHT + 1) * len(lines)), alt="All methods side by side",
         column_config={
-            "what for": st.column_config.TextColumn(width=150),
-            "method": st.column_config.TextColumn(width=220),
-            "when to use it": st.column_config.TextColumn(width=560),
-            "class": st.column_config.TextColumn(width=100),
+            "method": st.column_config.TextColumn(width=175),
+            "when to use it": st.column_config.TextColumn(width=WIDE if one_group else WIDE - 130),
+            "class": st.column_config.TextColumn(width=95),
+            "what for": st.column_config.TextColumn(width=130),
         },
     )  # fmt: skip
 

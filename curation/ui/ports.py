@@ -13,8 +13,9 @@ from curation.core.dataset import Dataset
 from curation.core.method import Method, Port
 from curation.ui import pool, session
 from curation.ui.pool import Stored, title_of
-from curation.ui.text import plain
+from curation.ui.text import plain, prose
 from curation.ui.weak import weak_note
+from curation.ui.words import port_title
 
 DEFAULT, NONE = "", "-"
 DEFAULT_NAMES = {
@@ -32,7 +33,7 @@ DEFAULT_NAMES = {
 NO_DEFAULT = ("scorer/class-uncertainty", "scorer/dynamics", "scorer/forgetting", "scorer/grand")
 """They read what the default training, of a language model, does not record: somebody has to train a classifier."""
 ONE_OF = ("targets", "queries")
-"""Inputs that are both optional by themselves, of which exactly one has to be given."""
+"""Inputs that are both optional by themselves: at most one is given, and a targeted method needs one."""
 BASE = "trainer/base"
 SCRATCH = "scratch"
 
@@ -79,32 +80,42 @@ def ask_ports(
     chosen: dict[str, Any] = {}
     ports = {n: p for n, p in cls.ports().items() if n not in hide}
     either = ONE_OF if all(n in ports for n in ONE_OF) else ()
-    asked = [n for n, p in ports.items() if n in either or (not p.optional and not default_step(cls, n, p))]
+    needed = bool(either) and getattr(cls, "purpose", "") == "targeted"
+    asked = [
+        n for n, p in ports.items() if (needed and n in either) or (not p.optional and not default_step(cls, n, p))
+    ]
     missing = next(filter(None, [_port(dataset, cls, name, ports[name], chosen, key) for name in asked]), "")
-    if either and sum(n in chosen for n in either) != 1:
-        missing = missing or (
-            "Choose what the rows are to be like: targets, which are a selection of this dataset, or queries, "
-            "the result of the same encoder on another dataset."
-        )
     others = [n for n in ports if n not in asked]
     if others:
         with st.expander("Inputs", icon=":material/input:") if fold else st.container():
             for name in others:
                 _port(dataset, cls, name, ports[name], chosen, key)
-    return chosen, missing
+    return chosen, missing or _aim(sum(n in chosen for n in either), needed)
+
+
+def _aim(given: int, needed: bool) -> str:
+    """What is wrong with the choice among `ONE_OF`, "" when nothing is."""
+    if needed and not given:
+        return (
+            "Choose what the rows are to be like: targets, which are a selection of this dataset, or queries, the "
+            "result of the same encoder on another dataset."
+        )
+    return "Choose targets or queries, not both: they are two ways to name the same thing." if given > 1 else ""
 
 
 def _port(dataset: Dataset, cls: type[Method], name: str, port: Port, chosen: dict[str, Any], prefix: str) -> str:
     """Ask for one input and put the choice into `chosen`; returns what is missing."""
     names = stored_for(dataset, name, port, elsewhere=name in cls.elsewhere)
-    label, key = name.replace("_", " ").capitalize(), f"{prefix}.{name}"
-    about = _about_port(cls, name)
+    label, key = port_title(cls, name), f"{prefix}.{name}"
+    about = _about_port(cls, name, port)
     if port.many != "one":
         if port.many == "dict":
             return (
                 "" if port.optional else f"{plain(cls.title)} is written as a recipe: it reads several named results."
             )
-        keys = st.multiselect(label, list(names), key=key, format_func=names.__getitem__, help=about)
+        keys = st.multiselect(
+            label, list(names), key=key, format_func=names.__getitem__, help=about, persist_state="session"
+        )
         if keys:
             chosen[name] = keys
         return "" if keys or port.optional else f"Choose what {plain(cls.title)} combines."
@@ -113,7 +124,7 @@ def _port(dataset: Dataset, cls: type[Method], name: str, port: Port, chosen: di
     if not options:
         return f"{plain(cls.title)} needs a {port.kind.__name__.lower()}: {_where_from(port)}"
     names = {NONE: "none", DEFAULT: default and _default_name(default), **names}
-    found = st.selectbox(label, options, key=key, format_func=names.__getitem__, help=about)
+    found = st.selectbox(label, options, key=key, format_func=names.__getitem__, help=about, persist_state="session")
     if found not in (NONE, DEFAULT):
         chosen[name] = found
     return ""
@@ -123,11 +134,19 @@ def _default_name(step: str) -> str:
     return DEFAULT_NAMES.get(step) or f"{title_of(str(DEFAULT_STEPS[step]['use']))} (default)"
 
 
-def _about_port(cls: type[Method], name: str) -> str | None:
+ABOUT_KIND: dict[type, str] = {
+    Score: "A score of these rows; the Scores page computes them",
+    Labels: "Labels of these rows: clusters, languages, sources; the Scores page computes them",
+    Selection: "A stored selection of these rows",
+}
+"""What an input is, where the method's own words are missing."""
+
+
+def _about_port(cls: type[Method], name: str, port: Port) -> str | None:
     """What the verb's docstring says about an argument."""
     lines = (getattr(cls, cls.verb).__doc__ or "").splitlines()
     found = next((line.strip() for line in lines if line.strip().startswith(f"{name}:")), "")
-    return plain(found.partition(":")[2].strip()) or None
+    return prose(found.partition(":")[2].strip()) or ABOUT_KIND.get(port.kind)
 
 
 def stored_for(dataset: Dataset, name: str, port: Port, *, elsewhere: bool = False) -> dict[str, str]:

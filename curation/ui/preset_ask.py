@@ -10,6 +10,7 @@ import streamlit as st
 from curation.core.dataset import Dataset
 from curation.recipe import Recipe
 from curation.ui import session
+from curation.ui.components import next_step
 from curation.ui.ports import BASE, SCRATCH, ask_base
 from curation.ui.select_recipe import preset_inputs
 from curation.ui.text import plain
@@ -58,12 +59,18 @@ def ask_inputs(dataset: Dataset, use: str, *, key: str) -> tuple[dict[str, str],
     others = {d.fingerprint: d.name for d in session.workspace().datasets() if d.fingerprint != dataset.fingerprint}
     for name, spec in preset_inputs(use).items():
         word = name.replace("-", " ")
+        word = word if word.endswith("s") else f"{word} rows"
         if not others:
-            st.info(f"{word.capitalize()}: add the file on the Data page first.", icon=":material/upload_file:")
+            st.info(
+                f"There is no other dataset yet. Add the file with the {word} on the Data page; it stays a "
+                "dataset of its own.",
+                icon=":material/upload_file:",
+            )
+            next_step("Add a file", "pages/data.py", icon=":material/add:", primary=False)
             found = None
         else:
             found = st.selectbox(
-                word.capitalize(), [*others], None if spec.optional else 0, key=f"{key}.{use}.{name}",
+                f"Dataset with the {word}", [*others], None if spec.optional else 0, key=f"{key}.{use}.{name}",
                 format_func=lambda k: plain(others[k]), placeholder="Choose a dataset",
                 help="Another dataset of this workspace; add its file on the Data page",
             )  # fmt: skip

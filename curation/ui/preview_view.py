@@ -17,8 +17,8 @@ from curation.readers import Mapping, Preview, Rejected, SourcePreview, preview
 from curation.readers.forms import FORMS
 from curation.readers.mapping import NEEDS
 from curation.ui.components import Tile, error_box, errors_shown, stat_tiles
-from curation.ui.forms import title
 from curation.ui.text import number, one_line, plain
+from curation.ui.words import title
 
 NOT_READ = "(not read)"
 

@@ -52,7 +52,7 @@ def ask_quota(dataset: Dataset, *, key: str) -> tuple[QuotaWish | None, bool]:
     stored = {s.key: s for s in pool.labels(dataset.fingerprint) if not pool.is_duplicates(s)}
     words = {w: name for w, name in WORDS.items() if w != "source" or len(dataset.facts.get("sources", [])) > 1}
     of = st.selectbox(
-        "Share the picks out over", [NONE, *words, *stored], key=f"{key}.of",
+        "Share the picks out over", [NONE, *words, *stored], key=f"{key}.of", persist_state="session",
         format_func=lambda k: "nothing: no quotas" if k == NONE else words.get(k) or f"{stored[k].name} (stored)",
         help="Minimum and maximum for every value of a label. The method's own order is kept as far as they allow",
     )  # fmt: skip
@@ -60,8 +60,12 @@ def ask_quota(dataset: Dataset, *, key: str) -> tuple[QuotaWish | None, bool]:
         return None, True
     left, right = st.columns(2)
     bounds = {
-        "at_least": left.text_input("Each at least", key=f"{key}.least", placeholder="no minimum", help=_AMOUNT),
-        "at_most": right.text_input("Each at most", key=f"{key}.most", placeholder="no maximum", help=_AMOUNT),
+        "at_least": left.text_input(
+            "Each at least", key=f"{key}.least", persist_state="session", placeholder="no minimum", help=_AMOUNT
+        ),
+        "at_most": right.text_input(
+            "Each at most", key=f"{key}.most", persist_state="session", placeholder="no maximum", help=_AMOUNT
+        ),
     }
     amounts: dict[str, dict[str, Any]] = {w: {EVERY: t.strip()} if t.strip() else {} for w, t in bounds.items()}
     if of in stored:

@@ -7,7 +7,7 @@ from typing import Any, cast
 import streamlit as st
 
 from curation.complete import selectors
-from curation.core.artifacts import Labels
+from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Method
@@ -50,6 +50,7 @@ def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
         else:
             ports, missing = ask_ports(dataset, cls, key=f"select.port.{use}")
         values, sound = _parameters(dataset, use, cls, ports)
+        missing = missing or _end_to_choose(cls, ports, values)
         within, hold_out, coverage = _rows(dataset)
         with st.expander("Quotas", icon=":material/balance:"):
             quota, balanced = ask_quota(dataset, key="select.quota")
@@ -83,7 +84,7 @@ def _about(use: str, cls: type[Method]) -> None:
                 class_badge(about.get("method_class") or cls.method_class)
             if about.get("paper"):
                 st.markdown(plain(" ".join(str(about["paper"]).split())))
-            _when(use)
+            st.markdown(f":green[:material/check_circle:] **When to use it.** {plain(when_of(use))}")
             if about.get("scope"):
                 st.markdown(f":material/travel_explore: **Scope.** {plain(' '.join(str(about['scope']).split()))}")
             if cls.weakness:
@@ -92,13 +93,8 @@ def _about(use: str, cls: type[Method]) -> None:
             with st.expander("Its steps", icon=":material/receipt_long:"):
                 st.code(Recipe.read(use).yaml(), language="yaml")
         else:
-            method_about(cls)
-            _when(use)
-
-
-def _when(use: str) -> None:
-    if when_of(use):
-        st.markdown(f":green[:material/check_circle:] **When.** {plain(when_of(use))}")
+            st.markdown(f"**{plain(title_of_use(use))}**")
+            method_about(cls, when=when_of(use))
 
 
 # ------------------------------------------------------------------ parameters and inputs
@@ -123,6 +119,19 @@ def _parameters(dataset: Dataset, use: str, cls: type[Method], ports: dict[str, 
     return values, form.method is not None
 
 
+def _end_to_choose(cls: type[Method], ports: dict[str, Any], values: dict[str, Any]) -> str:
+    """What is missing where the best rows are asked for by a score that does not say which end is better."""
+    key = ports.get("score")
+    if not isinstance(key, str) or "keep" not in cls.model_fields:
+        return ""
+    if values.get("keep", cls.model_fields["keep"].default) != "best":
+        return ""
+    score = cast(Score, session.artifact(key))
+    if score.higher_is_better is not None:
+        return ""
+    return f"“{plain(score.name)}” does not say which end is better: choose highest or lowest under “Keep”."
+
+
 def _label_values(ports: dict[str, Any]) -> list[str]:
     key = ports.get("labels")
     if not isinstance(key, str):
@@ -136,7 +145,8 @@ def _rows(dataset: Dataset) -> tuple[str | None, float, bool]:
     with st.expander("Which rows may be picked", icon=":material/filter_alt:"):
         names = {s.key: s.name for s in pool.selections(dataset.fingerprint)}
         within = st.selectbox(
-            "Only within", ["", *names], key="select.within", format_func=lambda k: names.get(k, "all rows"),
+            "Only within", ["", *names], key="select.within", persist_state="session",
+            format_func=lambda k: names.get(k, "all rows"),
             help="A stored selection: rows without duplicates, above a threshold, or drawn around on the map",
         )  # fmt: skip
         held = st.toggle(
@@ -145,9 +155,9 @@ def _rows(dataset: Dataset) -> tuple[str | None, float, bool]:
         )  # fmt: skip
         share = 0.0
         if held:
-            share = st.slider("Share held out, in %", 1, 50, 10, key="select.share") / 100
+            share = st.slider("Share held out, in %", 1, 50, 10, key="select.share", persist_state="session") / 100
         coverage = st.toggle(
-            "Measure coverage, beside random", True, key="select.coverage",
+            "Measure coverage, beside random", True, key="select.coverage", persist_state="session",
             help="How well the picks stand for all rows, at every budget up to this one",
         )  # fmt: skip
     return within or None, share, coverage

@@ -20,7 +20,7 @@ from curation.ui.rows import row_card, row_table
 from curation.ui.run_panel import start_now
 from curation.ui.select_ask import SELECTION
 from curation.ui.select_budget import Budgets, budget_slider
-from curation.ui.select_why import at_budget, why_row
+from curation.ui.select_why import at_budget, readable, why_row
 from curation.ui.text import number, percent, plain
 from curation.ui.training import Rate, hours_text, money_text, rate_inputs, row_tokens
 from curation.workspace import Workspace
@@ -85,6 +85,10 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
 def _budget(workspace: Workspace, dataset: Dataset, stored: Stored, order: Selection) -> int:
     """The budget in rows, live over the stored order; fixed where the order is not nested."""
     if not order.nested or len(order) < 2:
+        st.caption(
+            ":material/lock: These picks depend on how many are asked for, so there is no slider: for another budget, "
+            "make another selection."
+        )
         return len(stored.selection)
     budgets = Budgets.of(np.asarray(order.order), row_tokens(dataset)[0])
     return budget_slider(
@@ -300,7 +304,7 @@ def _why(dataset: Dataset, shown: Shown) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         served = serves(shown.now, row)
-        row_card(dataset, row, why=why.sentence + (f"; {served}" if served else ""), key="select.why")
+        row_card(dataset, row, why=readable(why.sentence) + (f"; {served}" if served else ""), key="select.why")
     if why.stands_for is not None:
         with right:
             st.caption(f"The picked row that is nearest to it, at distance {why.distance:.3f}:")
@@ -313,9 +317,14 @@ def _why(dataset: Dataset, shown: Shown) -> None:
 def _reasons(selection: Selection) -> None:
     """How many rows are out for each reason."""
     counts = np.bincount(np.asarray(selection.stage), minlength=len(selection.stages) + 1)[1:]
-    lines = [{"why rows are out": r, "rows": int(c)} for r, c in zip(selection.stages, counts, strict=False) if c]
+    lines = [
+        {"why rows are out": readable(r), "rows": int(c)} for r, c in zip(selection.stages, counts, strict=False) if c
+    ]
     if lines:
-        st.dataframe(lines, hide_index=True, alt="Why rows are out")
+        st.dataframe(
+            lines, hide_index=True, alt="Why rows are out",
+            column_config={"rows": st.column_config.NumberColumn(format="localized", width=70)},
+        )  # fmt: skip
 
 
 def _picks(dataset: Dataset, shown: Shown) -> None:

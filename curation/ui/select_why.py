@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,8 @@ from curation.core.artifacts import BEYOND_BUDGET, NO_ROW, Selection
 from curation.core.dataset import Dataset
 from curation.ui import pool
 from curation.ui.pool import Stored
+
+_OUTSIDE = re.compile(r"outside `([^`]*)`")
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,11 @@ class Why:
     sentence: str
     stands_for: int | None = None
     distance: float = float("nan")
+
+
+def readable(reason: str) -> str:
+    """A stored reason for people: the name of the step that let a row fall is a name, not code."""
+    return _OUTSIDE.sub(r"not in the step “\1”", reason)
 
 
 def at_budget(stored: Selection, order: Selection, budget: int) -> Selection:

@@ -20,6 +20,12 @@ def plain(text: str) -> str:
     return _LINE_START.sub(lambda m: f"{m[1]}{m[2][:-1]}\\{m[2][-1]}", text)
 
 
+def prose(text: str) -> str:
+    """Our own sentences, such as a docstring: as `plain`, but what stands in backticks is shown as code."""
+    parts = re.split(r"(`[^`\n]+`)", text)
+    return "".join(p if i % 2 else plain(p) for i, p in enumerate(parts))
+
+
 def visible(text: str) -> str:
     """The same text with the characters that turn its direction around written out, so that they turn nothing."""
     return text.translate(_TURNING)

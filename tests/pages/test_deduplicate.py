@@ -95,6 +95,23 @@ def test_a_number_of_rows_sets_the_threshold(open_page, looked):
     at = at.number_input(key="dedup.count").set_value(2).run()
     at = at.button(key="dedup.apply").click().run()
     assert any("more rows are left" in w.value for w in at.warning)
+    at = at.number_input(key="dedup.count").set_value(22).run()
+    assert not at.warning, "it was said of another number"
+
+
+def test_a_number_of_rows_counts_only_the_stages_that_are_on(open_page, looked):
+    at = open_page("deduplicate", looked)
+    at = at.button_group(key="dedup.stages").set_value(["labeller/near-duplicates"]).run()
+    at = at.number_input(key="dedup.count").set_value(24).run()
+    at = at.button(key="dedup.apply").click().run()
+    assert not at.exception
+    assert "### 24 of 29 rows stay" in left(at)
+
+
+def test_exact_pairs_have_no_threshold(open_page, looked):
+    at = open_page("deduplicate", looked)
+    at = at.segmented_control(key="dedup.pairs.of").set_value("labeller/exact-duplicates").run()
+    assert "Pair 1 of 5 · **the same text**" in texts(at)
 
 
 def test_what_is_stored_is_what_was_shown(open_page, looked, started):

@@ -55,6 +55,17 @@ def test_queries_are_chosen_among_results_of_other_datasets(open_page, workspace
     assert planned.step(planned.result).dataset == workspace.dataset("few").fingerprint
 
 
+def test_only_targeted_methods_need_an_aim(open_page, workspace, started):
+    at = open_page("select", workspace.root, dataset="few")
+    at = at.selectbox(key="select.use").set_value("selector/bayes-logdet").run()
+    assert not at.warning
+    at.button(key="select.run").click().run()
+    assert not at.exception
+    pick = started[0][0].steps["bayes-logdet"]
+    assert pick.get("targets") is None
+    assert pick.get("queries") is None
+
+
 def test_an_evaluation_set_is_chosen_on_the_scores_page(open_page, workspace, started):
     at = open_page("scores", workspace.root, dataset="few")
     at = at.multiselect(key="scores.chosen").set_value(["labeller/contamination"]).run()

@@ -2,6 +2,10 @@
 
 import pytest
 
+from curation import jobs
+from curation.complete import selectors
+from curation.recipe import Recipe
+from curation.ui.method_choice import when_of
 from curation.workspace import Workspace
 from tests.pages.conftest import publish_made_up
 
@@ -132,7 +136,43 @@ def test_methods_are_grouped_by_what_they_are_for(fresh):
     assert "Remove duplicates" in options
     assert "k-center" not in options
     assert at.selectbox(key="select.use").value != "selector/k-center"
-    assert "**When.**" in texts(at)
+    assert "**When to use it.**" in texts(at)
+
+
+def test_the_form_comes_back_as_it_was(fresh):
+    at = fresh.button_group(key="select.purpose").set_value("diversity and quality").run()
+    at = at.selectbox(key="select.use").set_value("selector/log-det").run()
+    at = at.segmented_control(key="select.form.selector/log-det.metric").set_value("euclidean").run()
+    at = at.switch_page("pages/data.py").run()
+    assert not any(b.key == "select.use" for b in at.selectbox)
+    at = at.switch_page("pages/select.py").run()
+    assert not at.exception
+    assert at.button_group(key="select.purpose").value == "diversity and quality"
+    assert at.selectbox(key="select.use").value == "selector/log-det"
+    assert at.segmented_control(key="select.form.selector/log-det.metric").value == "euclidean"
+
+
+def test_a_sentence_of_when_does_not_begin_with_when():
+    for use in selectors():
+        assert when_of(use)
+        assert not when_of(use).startswith("When "), use
+        assert when_of(use)[0] == when_of(use)[0].upper()
+
+
+def test_a_score_without_a_better_end_is_asked_for_one(open_page, tmp_path, few_rows, started):
+    workspace = Workspace.open(tmp_path / "ws")
+    dataset = workspace.add(few_rows, name="few").dataset
+    recipe = {"inputs": {"pool": "Dataset"}, "steps": {"length": {"use": "scorer/length", "on": "$pool"}}}
+    recipe = Recipe.read({**recipe, "result": "$length"})
+    jobs.run_here(workspace, recipe, {"pool": dataset.fingerprint}, title="Scores: few", device="cpu")
+    at = open_page("select", workspace.root)
+    at = at.selectbox(key="select.use").set_value("selector/top-k").run()
+    assert any("does not say which end is better" in w.value for w in at.warning)
+    assert not any(b.key == "select.run" for b in at.button)
+    at = at.segmented_control(key="select.form.selector/top-k.keep").set_value("lowest").run()
+    assert not at.exception
+    at.button(key="select.run").click().run()
+    assert started[0][0].steps["top-k"]["keep"] == "lowest"
 
 
 def test_quotas_by_a_word(fresh, started):

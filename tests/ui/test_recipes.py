@@ -12,7 +12,7 @@ from curation.recipe import Recipe, plan
 from curation.ui.indicators import Ordered, indicators, indicators_recipe, preset
 from curation.ui.reuse import Parts
 from curation.ui.select_recipe import Wish, selection_recipe
-from curation.ui.select_why import at_budget
+from curation.ui.select_why import at_budget, readable
 from curation.ui.training import Rate
 from curation.workspace import Workspace
 
@@ -152,3 +152,8 @@ def test_what_reads_a_classifiers_training_has_no_default():
     assert not by_use["scorer/grand"].whole
     assert by_use["scorer/perplexity"].model
     assert not by_use["scorer/length"].model
+
+
+def test_a_reason_names_its_step_without_code():
+    assert readable("out: outside `answered`: empty response") == "out: not in the step “answered”: empty response"
+    assert readable("beyond the budget") == "beyond the budget"

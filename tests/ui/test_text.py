@@ -66,3 +66,8 @@ def test_other_numbers():
     assert text.ago(0, now=7200) == "2 hours ago"
     assert text.one_line(" a\n b ") == "a b"
     assert text.one_line("x" * 20, 5) == "xxxx…"
+
+
+def test_prose_keeps_code_and_nothing_else():
+    assert text.prose("rows with `a` ≤ *score* < `b`") == "rows with `a` ≤ \\*score\\* \\< `b`"
+    assert text.prose("one ` alone") == "one \\` alone"

@@ -1,0 +1,88 @@
+"""What fields and inputs of methods are called in forms, where the recipe's short name says too little.
+
+A recipe writes the symbol of the paper or one word (`b`, `alpha`, `of`); a form has room to say what it does. The
+question mark beside a renamed field still tells the recipe's name, so that both can be found.
+"""
+
+from __future__ import annotations
+
+from curation.core.method import Method
+
+FIELDS: dict[str, str] = {
+    "column": "Column of the score",
+    "copies": "When only copies are left",
+    "selector/bayes-coreset.finish": "Weights at the end",
+    "selector/bayes-coreset.samples": "Draws from the posterior",
+    "selector/bayes-logdet.dims": "Components",
+    "selector/bayes-logdet.noise": "Noise variance",
+    "selector/bayes-logdet.prior": "Prior precision",
+    "selector/deft-ucs.easy": "Share of typical rows",
+    "selector/deft-ucs.hard": "Share of odd rows",
+    "selector/diverse-filter.curve": "Count what other limits would keep",
+    "selector/diverse-filter.max_similarity": "Highest similarity allowed",
+    "selector/facility-location.cover": "Rows to represent",
+    "selector/facility-location.epsilon": "Loss allowed (ε)",
+    "selector/facility-location.method": "Search",
+    "selector/facility-location.pairs": "Pairs compared",
+    "selector/facility-location.similarity": "Similarity of two rows",
+    "selector/mig.a": "Offset of information (a)",
+    "selector/mig.b": "Power of information (b)",
+    "selector/mig.gamma": "Weight of links (γ)",
+    "selector/mig.per_tag": "Divide quality by number of tags",
+    "selector/mig.similarity": "Link tags from cosine",
+    "selector/modn.start": "First pick",
+    "selector/qdit.alpha": "Weight of quality (α)",
+    "selector/qdit.pairs": "Pairs compared",
+    "selector/qdit.scale": "Scale of the two terms",
+    "selector/qdit.similarity": "Similarity of two rows",
+    "selector/rds.aggregate": "How queries share the picks",
+    "selector/semdedup.epsilon": "Distance of duplicates (ε)",
+    "selector/semdedup.keep": "Which row stays",
+    "selector/spaced.each": "Rows of every label",
+    "selector/top-per-label.each": "Rows of every label",
+    "selector/tsds.alpha": "Closeness to the queries (α)",
+    "selector/tsds.density_neighbours": "Near-duplicates counted",
+    "selector/tsds.prefetch": "Candidates of each query",
+    "selector/tsds.scale": "Scale of distances (C)",
+    "selector/tsds.sigma": "Distance of near-duplicates (σ)",
+}
+"""Field, or METHOD.FIELD where the word means something else elsewhere → its label."""
+PORTS: dict[str, str] = {
+    "already": "Picked before",
+    "features": "Vectors",
+    "neighbours": "Graph of neighbours",
+    "queries": "Queries: vectors of another dataset",
+    "query_tasks": "Tasks of the queries",
+    "targets": "Targets: a selection of this dataset",
+    "selector/deft-ucs.base": "Base, drawn before",
+    "selector/intersect.of": "Selections",
+    "selector/minus.of": "Take rows from",
+    "selector/minus.without": "Without the rows of",
+    "selector/union.of": "Selections",
+}
+"""The same for what a method reads."""
+
+
+def title(name: str) -> str:
+    """A field's name as a label."""
+    return name.replace("_", " ").capitalize()
+
+
+def field_title(method: type, name: str) -> str:
+    """The label of a field."""
+    return _word(FIELDS, method, name)
+
+
+def port_title(method: type, name: str) -> str:
+    """The label of an input."""
+    return _word(PORTS, method, name)
+
+
+def recipe_name(method: type, name: str) -> str:
+    """The recipe's name of a renamed field, as a sentence for the help; "" for one that bears its own name."""
+    return "" if field_title(method, name) == title(name) else f"In recipes: {name}."
+
+
+def _word(words: dict[str, str], method: type, name: str) -> str:
+    use = method.use() if issubclass(method, Method) else ""
+    return words.get(f"{use}.{name}") or words.get(name) or title(name)
