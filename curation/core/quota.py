@@ -247,8 +247,9 @@ def kept_to(made: Selection, limits: Limits, budget: int | None) -> Selection:
 
     Its rows must be in order of preference. What is left of it after the budget is filled is beyond the budget. A row
     whose value had its quota already has as margin the number of rows of its value by which it came too late; one that
-    was passed over for the minima of others, how many were so up to it. Weights stay as they are, and a note
-    says for how many rows they were made. What stood for rows that are out is kept where it is still in. `short_by` is what is missing to the budget.
+    was passed over for the minima of others, how many were so up to it. Weights stay as they are, and a note says for
+    how many rows they were made. What stood for rows that are out is kept where it is still in. `short_by` is what is
+    missing to the budget.
 
     Args:
         made: What a selector picked.
