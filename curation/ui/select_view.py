@@ -65,7 +65,8 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
                 f"{number(stored.selection.short_by)} rows fewer than asked: {plain(stored.selection.short_reason)}.",
                 icon=":material/info:",
             )
-        quota_note(stored.selection.info)
+        if not shown.moved:  # it counts the stored picks
+            quota_note(stored.selection.info)
         method_facts(stored.selection, stored.key)
         report = pool.coverage_of(dataset.fingerprint, stored.key)
         _out_of_date(workspace, dataset, shown, report)
