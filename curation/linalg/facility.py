@@ -23,15 +23,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numba as nb
 import numpy as np
 
 from curation.core.artifacts import NO_ROW
 from curation.linalg.facility_kernels import (
-    NEARLY_ONE,
-    ONE,
     flip,
     gain_in_lists,
     keep,
@@ -41,11 +39,9 @@ from curation.linalg.facility_kernels import (
     take_row,
     to_whole,
 )
+from curation.linalg.whole_similarity import NEARLY_ONE, ONE, Similarity
 
 log = logging.getLogger(__name__)
-
-Similarity = Literal["shifted", "clipped"]
-"""shifted: (1 + cos) / 2, from 0 to 1; clipped: max(0, cos)."""
 
 GRID = np.float32(2.0**26)
 TILE = 1008  # candidates × covered rows in one product of a pass over all pairs; powers of two would share cache lines

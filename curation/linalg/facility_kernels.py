@@ -13,16 +13,12 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-log = logging.getLogger(__name__)
+from curation.linalg.whole_similarity import NEARLY_ONE, ONE
 
-ONE = 1 << 30
-"""The whole number that stands for similarity 1."""
+log = logging.getLogger(__name__)
 
 ONE_PRODUCT = 2.0**52
 """The product of a unit row on the grid with itself, up to rounding of its entries."""
-
-NEARLY_ONE = ONE - 128
-"""Similarities from here on are 1: float32 vectors cannot tell such rows apart, and a row is as similar to itself."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

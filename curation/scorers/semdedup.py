@@ -16,7 +16,6 @@ from curation.core.method import MethodClass, Scorer, Size
 from curation.core.runtime import Runtime
 from curation.linalg.cluster_order import Keep, order_in_clusters
 from curation.linalg.distances import unit_rows
-from curation.linalg.pairs import nearest_earlier
 
 Progress = Callable[[int, int], None]
 
@@ -67,6 +66,8 @@ def semdedup(
         device: Where the products run.
         progress: Called with (rows done, n).
     """
+    from curation.linalg.pairs import nearest_earlier  # loads numba
+
     n = len(points)
     found = Blocking(np.full(n, -1.0), np.full(n, NO_ROW, np.int64), np.zeros(n, np.int64))
     codes = np.zeros(n, np.int64) if codes is None else np.asarray(codes)

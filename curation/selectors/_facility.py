@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,9 +14,11 @@ from curation.core.errors import CurationError
 from curation.core.method import Ask
 from curation.core.runtime import Runtime
 from curation.linalg.distances import all_unit_rows, measurable_rows, pair_squared_distances
-from curation.linalg.facility import Draw, Graph, Points, Similarity, pick_facilities
-from curation.linalg.facility_kernels import ONE
+from curation.linalg.whole_similarity import ONE, Similarity
 from curation.selectors._build import selection
+
+if TYPE_CHECKING:
+    from curation.linalg.facility import Draw
 
 Pairs = Literal["all", "neighbours"]
 
@@ -62,6 +64,8 @@ def cover(
     Returns:
         A Selection whose `gains` are those in similarity, without factor and bonus.
     """
+    from curation.linalg.facility import Graph, Points, pick_facilities  # loads numba
+
     if (points is None) == (neighbours is None):
         raise CurationError("similarities come from vectors or from a graph, one of the two", "give one of them")
     n = len(points) if points is not None else len(neighbours or ())

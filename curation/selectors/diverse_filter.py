@@ -14,7 +14,6 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
-from curation.linalg.apart import MOST_LIMITS, keep_apart
 from curation.linalg.distances import pair_squared_distances, squared_norms, unit_rows
 from curation.selectors._build import End, highest_first, numbers, selection, sorted_rows
 
@@ -74,6 +73,8 @@ def diverse_filter(
     Raises:
         CurationError: budget below 1, a limit that is no number, or scores of another length.
     """
+    from curation.linalg.apart import keep_apart  # loads numba
+
     scores = _checked(points, scores, budget, max_similarity)
     order, stage = _in_turn(points, scores, highest)
     found = keep_apart(
@@ -156,6 +157,8 @@ def kept_curve(
     Raises:
         CurationError: as there, and for too many limits or none.
     """
+    from curation.linalg.apart import MOST_LIMITS, keep_apart  # loads numba
+
     limits = np.unique(np.asarray(thresholds, np.float64))
     if not 1 <= len(limits) <= MOST_LIMITS:
         raise CurationError(f"{len(limits)} limits cannot be counted at once", f"give 1 to {MOST_LIMITS}")

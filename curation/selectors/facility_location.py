@@ -14,7 +14,7 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
-from curation.linalg.facility import Draw, Similarity
+from curation.linalg.whole_similarity import Similarity
 from curation.selectors._facility import Pairs, cover, ground, how, spread
 
 Method = Literal["lazy", "stochastic"]
@@ -82,6 +82,8 @@ def facility_location(
     draw = None
     if method == "stochastic" and budget >= 1:
         size = max(1, int(np.ceil(eligible / min(budget, max(1, eligible)) * np.log(1 / epsilon))))
+        from curation.linalg.facility import Draw  # loads numba
+
         draw = Draw(size, np.random.default_rng(seed))
     found = cover(
         points,

@@ -14,8 +14,7 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
-from curation.linalg.facility import Similarity
-from curation.linalg.facility_kernels import ONE
+from curation.linalg.whole_similarity import ONE, Similarity
 from curation.selectors._build import End, highest_first, numbers
 from curation.selectors._facility import Pairs, cover, ground, how, spread
 

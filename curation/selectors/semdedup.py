@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -16,8 +16,10 @@ from curation.core.method import Ask, Budget, Purpose, Selector, Size, parse_bud
 from curation.core.runtime import Runtime
 from curation.linalg.cluster_order import Keep, order_in_clusters
 from curation.linalg.distances import pair_squared_distances, unit_rows
-from curation.linalg.pairs import MOST_PAIRS, SimilarPairs, similar_pairs
 from curation.selectors._build import selection
+
+if TYPE_CHECKING:
+    from curation.linalg.pairs import SimilarPairs
 
 Progress = Callable[[int, int], None]
 Rule = Literal["published", "greedy"]
@@ -126,7 +128,7 @@ def similar_in_clusters(
     keep: Keep = "hard",
     score: np.ndarray | None = None,
     seed: int = 0,
-    most: int = MOST_PAIRS,
+    most: int | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Ordered:
@@ -141,14 +143,17 @@ def similar_in_clusters(
         keep: Which row of a cluster comes first.
         score: float64 `[n]` for `keep="score"`, higher first, NaN last.
         seed: For `keep="random"`.
-        most: Pairs at most.
+        most: Pairs at most; None = as many as `curation.linalg.pairs` allows.
         device: Where the products run.
         progress: Called with (rows done, n).
 
     Raises:
         CurationError: more than `most` pairs.
     """
+    from curation.linalg.pairs import MOST_PAIRS, similar_pairs  # loads numba
+
     n = len(points)
+    most = MOST_PAIRS if most is None else most
     codes = np.zeros(n, np.int64) if codes is None else np.asarray(codes)
     orders = order_in_clusters(points, codes, keep=keep, score=score, seed=seed)
     parts: list[SimilarPairs] = []
@@ -170,6 +175,8 @@ def _joined(parts: list[SimilarPairs], at_least: float) -> SimilarPairs:
     """The pairs of several groups of rows, as pairs of places among all of them."""
     if len(parts) == 1:
         return parts[0]  # as it is: a copy of many pairs takes as much again
+    from curation.linalg.pairs import SimilarPairs
+
     begins = np.cumsum([0, *(len(part.first) for part in parts)])[:-1].tolist()
 
     def put(arrays: list[np.ndarray]) -> np.ndarray:

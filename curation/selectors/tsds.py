@@ -13,7 +13,6 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Budget, Purpose, Selector, Size
 from curation.core.runtime import Runtime
-from curation.linalg.density import kernel_density
 from curation.linalg.distances import measurable_rows
 from curation.linalg.queries import QuerySearch
 from curation.selectors._build import selection
@@ -128,6 +127,8 @@ def target_distribution(
     limit = min(n, max(2, int(most_share * n)))
     found = QuerySearch(points, queries, device=device).nearest(min(prefetch, limit))
     rows, place = np.unique(found.rows, return_inverse=True)
+    from curation.linalg.density import kernel_density  # loads numba
+
     density = kernel_density(
         points[rows], min(density_neighbours, limit, len(rows)), sigma, device=device, progress=progress
     )
