@@ -6,7 +6,7 @@ from curation.ui import session
 from curation.ui.components import empty_state, next_step, page_header
 from curation.ui.contamination_view import CHECKED, ask_check, checks, evidence_panel
 from curation.ui.dedup_ask import FIND, ask_duplicates
-from curation.ui.dedup_view import KEEP, found_note, funnel_panel, stages
+from curation.ui.dedup_view import KEEP, found_note, funnel_panel, kept_note, stages
 from curation.ui.run_panel import follow
 
 page_header(
@@ -31,6 +31,7 @@ form = st.expander(
 if form.open:
     with form:
         ask_duplicates(workspace, dataset)
+kept_note(workspace, dataset)
 if found:
     st.caption(found_note(found))
     funnel_panel(workspace, dataset, found)

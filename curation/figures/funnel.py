@@ -47,8 +47,8 @@ def funnel_figure(
         bargap=0.3,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
     )
-    # the number beside a narrow bar needs room, also where the figure is narrow
-    fig.update_xaxes(tickformat=",d", range=[0, 1.15 * max(int(counts[0]), 1)])
+    # every number stands at its bar, so no axis; the one beside a narrow bar needs room, also in a narrow figure
+    fig.update_xaxes(visible=False, range=[0, 1.15 * max(int(counts[0]), 1)])
     fig.update_yaxes(
         ticklabelstandoff=6,
         tickvals=places,

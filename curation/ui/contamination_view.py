@@ -7,7 +7,7 @@ import streamlit as st
 
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
-from curation.labellers.contamination import CHECK, Evidence, evidence
+from curation.labellers.contamination import CHECK, EXACT, NGRAM, SEMANTIC, Evidence, evidence
 from curation.ui import pool, session
 from curation.ui.components import Tile, error_box, stat_tiles
 from curation.ui.pool import Stored
@@ -19,6 +19,11 @@ from curation.ui.text import ago, number, percent, plain
 from curation.workspace import Workspace
 
 CHECKED = "Contamination"
+RULES = {
+    EXACT: "Same text",
+    NGRAM: "Shared run of words",
+    SEMANTIC: "Same meaning",
+}
 PRESET = "decontaminate"
 WITHOUT_VECTORS = ("check.features=null", "check.evaluation_features=null")
 
@@ -61,12 +66,20 @@ def evidence_panel(dataset: Dataset, found: list[Stored]) -> None:
     stat_tiles(
         [
             Tile("Rows that match", number(rows), "They hold a row of the evaluation file", percent(rows, len(labels))),
-            Tile("Evaluation rows found", number(int(info["evaluation_rows_found"])), "In at least one row of the pool",
-                 percent(int(info["evaluation_rows_found"]), int(info["evaluation_rows"]))),
-            *(Tile(plain(n.removeprefix("contaminated (").removesuffix(")")), number(int(c)), "By the first rule that "
-                   "found one", "rows") for n, c in zip(labels.names[1:], counts[1:], strict=True)),
+            Tile(
+                "Evaluation rows found",
+                number(int(info["evaluation_rows_found"])),
+                "In at least one row of the pool",
+                percent(int(info["evaluation_rows_found"]), int(info["evaluation_rows"])),
+            ),
         ]
-    )  # fmt: skip
+    )
+    stat_tiles(
+        [
+            Tile(plain(RULES.get(name, name)), number(int(count)), "Rows; each counts for the first rule that found it")
+            for name, count in zip(labels.names[1:], counts[1:], strict=True)
+        ]
+    )
     st.caption(plain("Rules: " + "; ".join(map(str, info["rules"]))) + ".")
     pairs = list(evidence(labels))
     if not pairs:

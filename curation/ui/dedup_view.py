@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,14 +14,15 @@ from curation.core.dataset import Dataset
 from curation.linalg.groups import Links
 from curation.recipe import Recipe
 from curation.ui import pool
+from curation.ui.choices import look_at
 from curation.ui.components import chart, mode
 from curation.ui.dedup_ask import KINDS
 from curation.ui.dedup_facts import Filter, Pairs, borderline, funnel, threshold_for
 from curation.ui.pool import Stored
 from curation.ui.reuse import Parts
 from curation.ui.rows import row_card
-from curation.ui.run_panel import start_now
-from curation.ui.text import number, percent, plain
+from curation.ui.run_panel import newest_job, start_now
+from curation.ui.text import ago, number, percent, plain
 from curation.workspace import Workspace
 
 KEEP = "Deduplicate"
@@ -33,6 +35,8 @@ MEANINGS = {
 USUAL = {KINDS[1]: 0.7, KINDS[2]: 0.95}
 SHOWN_PAIRS = 200
 FIRST_ROW = ""
+NEWS_S = 600
+"""So long after it was stored it is said."""
 
 
 @dataclass(frozen=True)
@@ -278,6 +282,21 @@ def _which(pairs: Pairs, state: str) -> int:
         st.button("Next", icon=":material/arrow_forward:", on_click=move, args=(1,), disabled=at >= last,
                   key="dedup.next", shortcut="N", help="The next pair, farther from the threshold")  # fmt: skip
     return at
+
+
+def kept_note(workspace: Workspace, dataset: Dataset) -> None:
+    """Says for a while that what stays was stored; other pages then look at it."""
+    newest = newest_job(workspace, dataset, KEEP)
+    if newest is None or newest.state != "done" or time.time() - newest.updated > NEWS_S:
+        return
+    if st.session_state.get("dedup.seen") != newest.id:
+        st.session_state["dedup.seen"] = newest.id
+        look_at(newest.result)
+    st.success(
+        f"Stored {ago(newest.updated)}: {plain(newest.title.rpartition(', ')[2])}. Pick within them on the Select "
+        "page (“Which rows may be picked”), or export them as they are.",
+        icon=":material/save:",
+    )
 
 
 def found_note(found: list[Stage]) -> str:

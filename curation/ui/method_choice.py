@@ -25,7 +25,8 @@ MEANINGS: dict[str, str] = {
 KEY, PURPOSE = "select.use", "select.purpose"
 ROW_HEIGHT = 66
 """Pixels of a line of the table: above 4 rem a cell breaks its text into lines."""
-WIDE = 560
+WIDE = 490
+"""Pixels of the sentence where the column of groups is left out, and 140 more than where it is not."""
 
 
 def choose_method(uses: Sequence[str], first: str) -> str:
@@ -136,8 +137,8 @@ def _table(uses: Sequence[str], offered: Sequence[str]) -> None:
         lines, key="select.table", on_select=chosen, selection_mode="single-row", hide_index=True,
         row_height=ROW_HEIGHT, height=min(560, 40 + (ROW_HEIGHT + 1) * len(lines)), alt="All methods side by side",
         column_config={
-            "method": st.column_config.TextColumn(width=175),
-            "when to use it": st.column_config.TextColumn(width=WIDE if one_group else WIDE - 130),
+            "method": st.column_config.TextColumn(width=165),
+            "when to use it": st.column_config.TextColumn(width=WIDE if one_group else WIDE - 140),
             "class": st.column_config.TextColumn(width=95),
             "what for": st.column_config.TextColumn(width=130),
         },

@@ -77,8 +77,8 @@ def _fit(info: Mapping[str, Any]) -> None:
     if info.get("fit_rank_correlation") is not None:
         rho = f"{float(info['fit_rank_correlation']):.2f}"
         tiles.append(Tile("Rank correlation", rho, "Between prediction and signal, on rows left out", "−1 to 1"))
-    signal = plain(str(info.get("fit_signal", "")))
-    stat_tiles([*tiles, Tile("Signal", signal, "What the line was fitted to", "chosen in the recipe")])
+    stat_tiles(tiles)
+    st.caption(f":material/ssid_chart: The line was fitted to {plain(str(info.get('fit_signal', 'the signal')))}.")
     if float(info["fit_r2"]) < WEAK_FIT:
         st.warning(
             "The linear model that this method stands on explains little of the signal: what it calls informative here "

@@ -124,3 +124,6 @@ def test_what_is_stored_is_what_was_shown(open_page, looked, started):
     assert recipe.steps[last["within"][1:]]["use"] == "selector/deduplicate"
     _, outcome = jobs.run_here(Workspace.open(looked), recipe, bindings, title=title, device="cpu")
     assert len(outcome.artifact(recipe.result[1:])) == 20
+    at = open_page("deduplicate", looked)
+    assert not at.exception
+    assert any("20 rows. Pick within them" in s.value for s in at.success)
