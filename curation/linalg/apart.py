@@ -34,6 +34,7 @@ MOST_LIMITS = 63
 """Limits at once: a bit of a 64-bit number for each."""
 
 ROW_BLOCK = 1024
+CHUNK = 64
 COLUMN_BLOCK = 2048
 # Unit rows stored as float32 are of length 1 within 2e-7, and limits are rounded to float32 before scores meet them.
 ROUNDING = 2e-6
@@ -314,6 +315,23 @@ def _floor_of(limits: np.ndarray, still: np.uint64, slack: float) -> np.float32:
 _floor = _compiled(_floor_of)
 
 
+def _first_above(line: np.ndarray, column: int, width: int, floor: float) -> int:
+    # Nearly no score is above: counting in chunks without branches becomes vector instructions, and skips them.
+    while column + CHUNK <= width:
+        count = 0
+        for place in range(column, column + CHUNK):
+            count += 1 if line[place] > floor else 0
+        if count:
+            break
+        column += CHUNK
+    while column < width and not line[column] > floor:
+        column += 1
+    return column
+
+
+_next_above = _compiled(_first_above)
+
+
 def _row(
     scores: np.ndarray,
     row: int,
@@ -336,28 +354,29 @@ def _row(
     if not still:
         return
     floor = _floor(limits, still, slack)
+    line = scores[row]
+    column = _next_above(line, column, width, floor)
     while column < width:
-        if scores[row, column] > floor:
-            asked = bits[column] & still
-            if asked:
-                about = np.float64(scores[row, column])
-                sure = _exceeded(limits, about - slack)
-                if asked & ~sure & _exceeded(limits, min(about + slack, 1.0)):  # no cosine is above 1
-                    about = 1 - _squared_distance(vectors[row], others[column]) / 2
-                    sure = _exceeded(limits, about - tiny)
-                    if asked & ~sure & _exceeded(limits, min(about + tiny, 1.0)):
-                        begin[row] = column
-                        return
-                hit = asked & sure
-                if hit:
-                    if by[row] < 0:
-                        by[row] = places[column]
-                    dropped[row] |= hit
-                    still &= ~hit
-                    if not still:
-                        return
-                    floor = _floor(limits, still, slack)
-        column += 1
+        asked = bits[column] & still
+        if asked:
+            about = np.float64(line[column])
+            sure = _exceeded(limits, about - slack)
+            if asked & ~sure & _exceeded(limits, min(about + slack, 1.0)):  # no cosine is above 1
+                about = 1 - _squared_distance(vectors[row], others[column]) / 2
+                sure = _exceeded(limits, about - tiny)
+                if asked & ~sure & _exceeded(limits, min(about + tiny, 1.0)):
+                    begin[row] = column
+                    return
+            hit = asked & sure
+            if hit:
+                if by[row] < 0:
+                    by[row] = places[column]
+                dropped[row] |= hit
+                still &= ~hit
+                if not still:
+                    return
+                floor = _floor(limits, still, slack)
+        column = _next_above(line, column + 1, width, floor)
 
 
 _scan_row = _compiled(_row)
@@ -378,14 +397,15 @@ def _scan_rows(
     begin: np.ndarray,
 ) -> None:
     width = scores.shape[1]
-    for row in nb.prange(len(scores)):
+    # One thread: those of numba and those of the product before would wait for each other longer than this takes.
+    for row in range(len(scores)):
         if begin[row] < width:
             _scan_row(
                 scores, row, width, vectors, others, bits, places, active, limits, slack, tiny, dropped, by, begin
             )
 
 
-_scan = _compiled(_scan_rows, parallel=True)
+_scan = _compiled(_scan_rows)
 """Marks the limits that rows exceed with kept rows, each row from the column `begin` on.
 
 A row that comes upon a pair too close to a limit stops there and leaves its column in `begin`; the others end with the
