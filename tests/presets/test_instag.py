@@ -30,10 +30,20 @@ def workspace(tmp_path_factory) -> Workspace:
     return made
 
 
-def go(workspace: Workspace, *settings: str):
-    return run(
-        plan(Recipe.read("instag").with_settings(settings), workspace, {"pool": "planted"}), workspace, Runtime()
-    )
+TAGGED = ("tags.field=tags", "tags.labels=null")
+
+
+def go(workspace: Workspace, *settings: str, of: tuple[str, ...] = TAGGED):
+    recipe = Recipe.read("instag").with_settings([*of, *settings])
+    return run(plan(recipe, workspace, {"pool": "planted"}), workspace, Runtime())
+
+
+def test_without_tags_the_picks_go_round_the_clusters(workspace):
+    done = go(workspace, "clusters.k=6", "pick.budget=12", of=())
+    clusters = np.asarray(done.artifact("clusters").codes)
+    order = done.artifact("pick").order
+    assert sorted(clusters[order[:6]]) == list(range(6))
+    assert len(order) == 12
 
 
 def test_it_says_where_it_comes_from_and_what_is_ours():
