@@ -39,6 +39,7 @@ def funnel_figure(
             marker={"color": colour, "line": {"width": 0}},
             text=text,
             textposition="auto",
+            textangle=0,
             insidetextfont={"color": on_it},
             hovertemplate="%{x:,} rows<extra></extra>",
         )
