@@ -9,19 +9,9 @@ from curation.core.artifacts import Features, Missing
 from curation.core.dataset import from_pairs
 from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
-from curation.labellers import contamination
-from curation.labellers.contamination import (
-    CLEAN,
-    EXACT,
-    NGRAM,
-    SEMANTIC,
-    Contamination,
-    EvaluationIndex,
-    Overlap,
-    evidence,
-    longest_run,
-    units,
-)
+from curation.labellers import _evaluation, contamination
+from curation.labellers._evaluation import EvaluationIndex, Overlap, longest_run, units
+from curation.labellers.contamination import CLEAN, EXACT, NGRAM, SEMANTIC, Contamination, evidence
 
 WORDS = [f"w{i}" for i in range(30)]
 
@@ -131,8 +121,8 @@ def test_how_much_is_compared_at_once_changes_nothing(pairs, monkeypatch):
     index = EvaluationIndex(rows, words=4, shortest=3, template_share=1.0)
     usual = index.overlaps(texts)
     assert len({found.row for found in usual}) > 5
-    monkeypatch.setattr(contamination, "PAIRS_AT_ONCE", pairs)
-    monkeypatch.setattr(contamination, "MATRIX", pairs)
+    monkeypatch.setattr(_evaluation, "PAIRS_AT_ONCE", pairs)
+    monkeypatch.setattr(_evaluation, "MATRIX", pairs)
     assert index.overlaps(texts) == usual
 
 
@@ -167,7 +157,7 @@ def test_the_longest_run_is_that_of_the_plain_loop(seed, monkeypatch):
         if i + length <= len(one) and one[i : i + length].tolist() == other[j : j + length].tolist()
     ]
     assert longest_run(one, other) == max(runs, default=0)
-    monkeypatch.setattr(contamination, "MATRIX", -1)
+    monkeypatch.setattr(_evaluation, "MATRIX", -1)
     assert longest_run(one, other) == max(runs, default=0)
 
 
