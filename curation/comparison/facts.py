@@ -1,0 +1,434 @@
+"""What a comparison of selections consists of, and what its measures come to: plain values, for figures and reports.
+
+Rows are always those of the whole Dataset. Arrays are in the order of `Comparison.arms` unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+RANDOM = "random"
+"""How names of random draws begin: `random 0`, `random 1`, ..."""
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """One step behind an arm.
+
+    Args:
+        name: In the recipe that made it.
+        use: The method's recipe name.
+        key: Of its result.
+        seconds: Wall time that it took when it was computed; NaN when its result is gone.
+        shared_with: Other arms of the comparison that stand on the same result.
+    """
+
+    name: str
+    use: str
+    key: str
+    seconds: float
+    shared_with: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Measured cost of an arm, from the manifests of the steps behind it.
+
+    Args:
+        steps: In the order in which they run; the arm's own selector is the last.
+        total: Seconds of all steps: what would be paid for this arm alone.
+        own: Seconds of the steps that no other arm shares.
+        unknown: Names of steps that have no manifest any more; their seconds are not in the sums.
+        extended: True when a step is a longer part of an order that an earlier run began (its seconds are those of the
+            last run only).
+    """
+
+    steps: tuple[StepCost, ...] = ()
+    total: float = 0.0
+    own: float = 0.0
+    unknown: tuple[str, ...] = ()
+    extended: bool = False
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One selection in a comparison.
+
+    Args:
+        name: Unique within the comparison; what figures call it.
+        key: Of the stored Selection; "" for random draws, which are made here.
+        order: int64 `[m]`, the picks that are compared, in pick order.
+        stored: Picks of the stored Selection, m or more.
+        nested: True when the first k picks are the pick of k.
+        use: The method's recipe name.
+        title: What the app calls the method.
+        preset: The preset it comes from, "" for none.
+        method_class: "statistical", "zero-order", "first-order", "bayesian".
+        weakness: Known weakness of the method, one sentence.
+        parameters: Of its last step.
+        cost: Measured.
+        created: Seconds since 1970, 0 for random draws.
+        note: How the arm was brought to the common budget, or why it has its own size; "" = nothing to say.
+    """
+
+    name: str
+    key: str
+    order: np.ndarray
+    stored: int
+    nested: bool
+    use: str
+    title: str
+    method_class: str
+    weakness: str = ""
+    preset: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    cost: Cost = field(default_factory=Cost)
+    created: float = 0.0
+    note: str = ""
+
+    def __len__(self) -> int:
+        """Number of picks that are compared."""
+        return len(self.order)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Selections of one Dataset, side by side with random.
+
+    Args:
+        dataset: Fingerprint.
+        dataset_name: For people.
+        n: Rows of the Dataset.
+        budget: The common budget in rows, None when every arm has its own size.
+        arms: Two or more (one is allowed), random not among them.
+        random: One draw per seed by `selector/random`, each as long as the largest arm; the first m of it stand beside
+            an arm of m rows.
+        eligible: int64, the rows that random draws from: those that every arm chose among when they are the same for
+            all, else all rows.
+        notes: What should be said beside the comparison.
+    """
+
+    dataset: str
+    dataset_name: str
+    n: int
+    budget: int | None
+    arms: tuple[Arm, ...]
+    random: tuple[Arm, ...]
+    eligible: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arms, without random."""
+        return tuple(arm.name for arm in self.arms)
+
+    def arm(self, name: str) -> Arm:
+        """An arm or random draw by its name; KeyError when there is none."""
+        for arm in (*self.arms, *self.random):
+            if arm.name == name:
+                return arm
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many rows each two arms share, against two random draws of these sizes. The diagonal is an arm with itself.
+
+    Args:
+        names: Of the arms, then of the random draws: a of them.
+        sizes: int64 `[a]`.
+        shared: int64 `[a, a]`, rows in both.
+        jaccard: float64 `[a, a]`, shared / rows in either; NaN when both are empty.
+        expected: float64 `[a, a]`, shared rows of two independent random draws; the size itself on the diagonal.
+        low: int64 `[a, a]`, 2.5 % quantile of that number (hypergeometric).
+        high: int64 `[a, a]`, 97.5 % quantile.
+        population: Rows that chance draws from.
+    """
+
+    names: tuple[str, ...]
+    sizes: np.ndarray
+    shared: np.ndarray
+    jaccard: np.ndarray
+    expected: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    population: int
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Rows taken by exactly these arms.
+
+    Args:
+        members: Names of the arms that take them.
+        count: How many rows.
+        expected: How many if the arms were independent random draws of their sizes.
+    """
+
+    members: tuple[str, ...]
+    count: int
+    expected: float
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Exact membership, as in an UpSet plot; rows that no arm takes are not among the patterns.
+
+    Args:
+        names: Of the arms.
+        sizes: int64 `[a]`.
+        patterns: Most rows first.
+        others: Rows in patterns that are not listed.
+        none: Rows that no arm takes.
+    """
+
+    names: tuple[str, ...]
+    sizes: np.ndarray
+    patterns: tuple[Pattern, ...]
+    others: int
+    none: int
+
+
+@dataclass(frozen=True)
+class ArmSpread:
+    """How one number is distributed over the rows of an arm.
+
+    Args:
+        name: Of the arm; "pool" for all rows.
+        counts: int64 `[b]`, rows per bin.
+        present: Rows that have the number.
+        missing: Rows that have none.
+        mean: NaN when no row has it.
+        quantiles: float64 `[5]`: 5, 25, 50, 75 and 95 %.
+        ks: Kolmogorov–Smirnov distance to the pool, 0 to 1.
+        ks_chance: 95 % quantile of that distance for random draws of this size: below it, the arm is no different.
+        smd: (mean − pool's mean) / pool's standard deviation; NaN when the pool does not vary.
+        smd_random: Lowest and highest of the random draws of the same size.
+    """
+
+    name: str
+    counts: np.ndarray
+    present: int
+    missing: int
+    mean: float
+    quantiles: np.ndarray
+    ks: float = float("nan")
+    ks_chance: float = float("nan")
+    smd: float = float("nan")
+    smd_random: tuple[float, float] = (float("nan"), float("nan"))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One score (or the length) over all arms, in common bins.
+
+    Args:
+        key: Of the Score; "length" for the characters of a row.
+        name: For axes.
+        higher_is_better: None when neither end is.
+        edges: float64 `[b + 1]`, increasing; the outer bins also hold what lies beyond.
+        pool: All rows.
+        arms: One per arm.
+        random: One per draw, each at the size of the largest arm.
+        logarithmic: True when the edges are evenly spaced on a logarithmic scale.
+    """
+
+    key: str
+    name: str
+    higher_is_better: bool | None
+    edges: np.ndarray
+    pool: ArmSpread
+    arms: tuple[ArmSpread, ...]
+    random: tuple[ArmSpread, ...]
+    logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Which part of every arm has each label.
+
+    Args:
+        key: Of the Labels.
+        name: For axes: "clusters", "sources".
+        labels: Names of the labels, largest share of the pool first; then "others" (all smaller ones together),
+            "noise" and "no label", where there are any.
+        pool: float64 `[l]`, shares of all rows that random draws from.
+        counts: int64 `[a, l]`, rows of each arm.
+        shares: float64 `[a, l]`; NaN for an empty arm.
+        random_low: float64 `[a, l]`, the lowest share among the random draws of that arm's size.
+        random_high: float64 `[a, l]`, the highest.
+        chance_low: float64 `[a, l]`, 2.5 % quantile of the share in a random draw of that size (hypergeometric).
+        chance_high: float64 `[a, l]`, 97.5 % quantile.
+    """
+
+    key: str
+    name: str
+    labels: tuple[str, ...]
+    pool: np.ndarray
+    counts: np.ndarray
+    shares: np.ndarray
+    random_low: np.ndarray
+    random_high: np.ndarray
+    chance_low: np.ndarray
+    chance_high: np.ndarray
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Coverage of one arm.
+
+    Args:
+        name: Of the arm.
+        key: Of the stored Coverage.
+        budgets: int64 `[b]`, increasing, none above the arm's size.
+        values: Measure → float64 `[b]`; measures are those of `curation.coverage.MEASURES`.
+        random: Measure → float64 `[seeds, b]`.
+        at_size: Measure → value at the arm's whole size; only where `budgets` reaches it.
+        ordered: False when the picks are in no nested order, so that only the last point is a selection of its own.
+    """
+
+    name: str
+    key: str
+    budgets: np.ndarray
+    values: Mapping[str, np.ndarray]
+    random: Mapping[str, np.ndarray]
+    at_size: Mapping[str, float]
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class CoverageCurves:
+    """Coverage of all arms, measured in one space.
+
+    Args:
+        features: Key of the Features; "" when no Coverage is stored.
+        space: Their step and method, for people.
+        measures: What every curve has, in the order to show.
+        curves: One per arm that was measured in this space.
+        missing: Name of an arm → why it has no curve.
+    """
+
+    features: str
+    space: str
+    measures: tuple[str, ...]
+    curves: tuple[Curve, ...]
+    missing: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """How a difference falls on labels.
+
+    Args:
+        key: Of the Labels.
+        name: For axes.
+        labels: As in `Shares`.
+        added: int64 `[l]`, rows.
+        removed: int64 `[l]`.
+        kept: int64 `[l]`.
+    """
+
+    key: str
+    name: str
+    labels: tuple[str, ...]
+    added: np.ndarray
+    removed: np.ndarray
+    kept: np.ndarray
+
+
+@dataclass(frozen=True)
+class ScoreChange:
+    """How the added rows differ from the removed ones in one score.
+
+    Args:
+        key: Of the Score, or "length".
+        name: For axes.
+        higher_is_better: None when neither end is.
+        added: Median of the added rows; NaN without any.
+        removed: Median of the removed rows.
+        kept: Median of the kept rows.
+        smd: (mean added − mean removed) / the pool's standard deviation.
+    """
+
+    key: str
+    name: str
+    higher_is_better: bool | None
+    added: float
+    removed: float
+    kept: float
+    smd: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A selection against an older one.
+
+    Args:
+        newer: Name.
+        older: Name.
+        older_created: Seconds since 1970.
+        matched: "row" for two selections of one Dataset, "row id" for those of two versions of it.
+        added: int64, rows (of the newer's Dataset) that only the newer takes, in its pick order.
+        removed: int64, rows of the newer's Dataset that only the older takes, in the older's pick order.
+        kept: int64, rows that both take, in the newer's pick order.
+        gone: Rows of the older selection whose id the newer's Dataset does not have.
+        new_rows: How many of `added` are rows that the older Dataset did not have.
+        labels: Per kind of label.
+        scores: Per score.
+    """
+
+    newer: str
+    older: str
+    older_created: float
+    matched: str
+    added: np.ndarray
+    removed: np.ndarray
+    kept: np.ndarray
+    gone: int = 0
+    new_rows: int = 0
+    labels: tuple[LabelChange, ...] = ()
+    scores: tuple[ScoreChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Weakness:
+    """The known weakness of a method's class, measured on this pool.
+
+    Args:
+        arm: Name.
+        method_class: "statistical", "zero-order", "first-order", "bayesian".
+        claim: The weakness in general, one sentence.
+        sentence: What was measured here, one sentence; "" when nothing could be.
+        numbers: Name → value, the numbers of the sentence.
+        columns: Heads of the table of evidence.
+        table: Its rows; cells are text, int or float.
+        missing_reason: Why it was not measured (or not all of it), and what would be needed; "" = all measured.
+    """
+
+    arm: str
+    method_class: str
+    claim: str
+    sentence: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    table: tuple[tuple[str | int | float, ...], ...] = ()
+    missing_reason: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A preset that cannot run here.
+
+    Args:
+        preset: Its name.
+        title: For people.
+        reason: Why, and what it needs.
+    """
+
+    preset: str
+    title: str
+    reason: str
