@@ -25,6 +25,7 @@ class StepCost:
         key: Of its result.
         seconds: Wall time that it took when it was computed; NaN when its result is gone.
         shared_with: Other arms of the comparison that stand on the same result.
+        note: Why the seconds are too few: a part of the work was stored from earlier ("rows", "order"); "" = all of it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class StepCost:
     key: str
     seconds: float
     shared_with: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,14 @@ class Cost:
         total: Seconds of all steps: what would be paid for this arm alone.
         own: Seconds of the steps that no other arm shares.
         unknown: Names of steps that have no manifest any more; their seconds are not in the sums.
-        extended: True when a step is a longer part of an order that an earlier run began (its seconds are those of the
-            last run only).
+        partly: Names of steps of which a part was stored from earlier, so that the whole costs more than the sums say.
     """
 
     steps: tuple[StepCost, ...] = ()
     total: float = 0.0
     own: float = 0.0
     unknown: tuple[str, ...] = ()
-    extended: bool = False
+    partly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
