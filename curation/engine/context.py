@@ -90,8 +90,8 @@ class Context:
             self.waited += time.perf_counter() - start
             yield
 
-    def manifest(self, step: PlannedStep, seconds: float, peak: float) -> dict[str, Any]:
-        """How a result was made."""
+    def manifest(self, step: PlannedStep, seconds: float, peak: float, made: Made | None = None) -> dict[str, Any]:
+        """How a result was made; `made` says how much of the work its seconds stand for."""
         return {
             "use": step.use,
             "version": step.method.version,
@@ -100,11 +100,15 @@ class Context:
             "ports": step.ports,
             "references": step.references,
             "within": step.within,
+            "tokens": step.tokens,
+            "quota": step.quota and step.quota[:2],
             "dataset": step.dataset,
             # a shorter prefix of the order does not keep to the quota
             "order_key": None if step.quota else step.order_key,
             "rows_key": step.rows_key,
             "seconds": seconds,
+            "rows_reused": made.rows_reused if made else 0,
+            "whole": made.whole if made else True,
             "peak_mb": peak,
             "recipe": self.plan.resolved_yaml(),
             "bindings": self.plan.bindings,

@@ -101,7 +101,7 @@ class _Runner:
             seconds = max(time.perf_counter() - start - context.waited, 0.0)
             peak = peak_mb()
             if step.method.cached:
-                workspace.publish(step.key, made.artifact, context.manifest(step, seconds, peak))
+                workspace.publish(step.key, made.artifact, context.manifest(step, seconds, peak, made))
                 workspace.discard(step.key)
                 # from here on as stored: mapped instead of in memory, and read-only
                 context.by_key[step.key] = workspace.load(step.key)

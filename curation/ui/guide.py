@@ -5,13 +5,13 @@ How far a dataset has come is read from the jobs on disk, never from the session
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
 
 from curation import jobs
+from curation.complete.stored import reached_from
 from curation.core.artifacts import Artifact
 from curation.core.dataset import Dataset
 from curation.jobs import Status
@@ -39,27 +39,6 @@ WANTED: dict[Stage, tuple[str, ...]] = {
 }
 FORMAT_OF_FORM = {"sharegpt": "sharegpt", "messages": "messages", "prompt-completion": "prompt-completion"}
 """The form a file came in → the format it is written in; everything else becomes Alpaca."""
-
-
-def reached_from(recipe: Recipe, wanted: tuple[str, ...]) -> Recipe:
-    """The part of a recipe that some of its steps need; the last of them is its result."""
-    needed: set[str] = set()
-
-    def visit(value: Any) -> None:
-        if isinstance(value, Mapping):
-            for inner in value.values():
-                visit(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                visit(inner)
-        elif isinstance(value, str) and value[1:] in recipe.steps and value[1:] not in needed and value[0] == "$":
-            needed.add(value[1:])
-            visit(recipe.steps[value[1:]])
-
-    for name in wanted:
-        visit(f"${name}")
-    steps = {name: step for name, step in recipe.steps.items() if name in needed}
-    return recipe.model_copy(update={"steps": steps, "result": f"${wanted[-1]}"})
 
 
 def stage_recipe(stage: Stage, *, budget: int | str = "10%", similarity: float | None = None) -> Recipe:
