@@ -22,6 +22,7 @@ import numpy as np
 from curation.core.artifacts import NO_ROW, Labels, Selection
 from curation.core.errors import CurationError
 from curation.core.method import without_separators
+from curation.core.selection import BY_HAND
 
 EVERY = "*"
 """Stands for every value that is not named itself."""
@@ -276,6 +277,8 @@ def kept_to(made: Selection, limits: Limits, budget: int | None) -> Selection:
     margin[order[full]] = _ordinals(values[full])
     margin[order[kept_free]] = np.arange(1, len(kept_free) + 1)
     info = {**base.info, "quota": _told(limits, picked)}
+    if BY_HAND in info:  # they are the last of the order
+        info[BY_HAND] = int(taken[len(order) - info[BY_HAND] :].sum())
     lost = len(order) - int(taken.sum())
     if len(made.weights) and lost:
         note = f"weights and facts are those of {len(order):,} rows, of which {len(order) - lost:,} are here"

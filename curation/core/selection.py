@@ -12,6 +12,8 @@ from curation.core.artifact import Artifact
 
 BEYOND_BUDGET = "beyond the budget"
 """Stage of rows that an order reaches later; their margin is the number of picks too late."""
+BY_HAND = "put in by hand"
+"""Fact of a Selection's `info`: so many picks at the end of the order were put in by hand."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ class Selection(Artifact):
             # the first pick of a greedy has an infinite gain: nothing stood yet
             known = len(self.gains) and np.isfinite(self.gains[place[0]])
             gain = f", gain {self.gains[place[0]]:.4g}" if known else ""
-            return f"in: pick {place[0] + 1} of {len(self.order)}{gain}"
+            by_hand = ", kept by hand" if place[0] >= len(self.order) - self.info.get(BY_HAND, 0) else ""
+            return f"in: pick {place[0] + 1} of {len(self.order)}{gain}{by_hand}"
         code = int(self.stage[row]) if len(self.stage) else 0
         reason = self.stages[code - 1] if code else "not picked"
         margin = float(self.margin[row]) if len(self.margin) else float("nan")

@@ -11,34 +11,11 @@ from curation.core.artifacts import Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Ask, Selector, Size
+from curation.core.row_ranges import format_rows, parse_rows
 from curation.core.runtime import Runtime
 from curation.selectors._build import selection
 
-
-def parse_rows(text: str) -> np.ndarray:
-    """Row numbers from text such as `3, 10-20, 7`: int64, each once, in the order of the text. Ends are included.
-
-    Raises:
-        ValueError: naming the part that is not understood.
-    """
-    parts = []
-    for part in text.split(","):
-        first, dash, last = (p.strip() for p in part.partition("-"))
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
-            raise ValueError(f"'{part.strip()}' is neither a row number nor a range like 10-20")
-        parts.append(np.arange(int(first), int(last if dash else first) + 1, dtype=np.int64))
-    rows = np.concatenate(parts)
-    return rows[np.sort(np.unique(rows, return_index=True)[1])]
-
-
-def format_rows(rows: np.ndarray) -> str:
-    """The shortest text for a set of rows, in ascending order: `3,7,10-20`."""
-    rows = np.unique(np.asarray(rows, np.int64))
-    if not len(rows):
-        return ""
-    edges = np.flatnonzero(np.diff(rows) > 1) + 1
-    runs = np.split(rows, edges)
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+__all__ = ["Rows", "format_rows", "parse_rows"]
 
 
 class Rows(Selector):
