@@ -1,4 +1,8 @@
-"""Rows of a dataset: one as a card, many as a paged table. Their text is only ever shown as text."""
+"""Rows of a dataset: one as a card, many as a paged table. Their text is only ever shown as text.
+
+A table is handed all rows of a view, a million if need be, and reads only those of the page in view. Scores and labels
+beside them are `Column`s: looked up for the page, and sorted by once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from curation.core.artifacts import Labels
 from curation.core.dataset import Dataset, Message
+from curation.ui.row_columns import Column, Values, as_column, csv_lines, in_order, sorted_rows, values_at
 from curation.ui.text import number, one_line, plain, visible
 
 PER_PAGE = 25
@@ -107,59 +113,133 @@ def paged(count: int, *, key: str, per_page: int = PER_PAGE) -> slice:
     return slice((page - 1) * per_page, min(page * per_page, count))
 
 
+AS_GIVEN = "as they come"
+
+
 def row_table(
     dataset: Dataset,
     rows: Sequence[int] | np.ndarray,
     *,
     key: str,
-    columns: Mapping[str, Sequence[Any] | np.ndarray] | None = None,
+    columns: Mapping[str, Values | Column] | None = None,
     per_page: int = PER_PAGE,
     select: bool = True,
+    sort: bool = False,
+    download: str | None = None,
 ) -> int | None:
     """A paged table of rows; only the page in view is read from disk.
 
     Args:
         dataset: Whose rows.
-        rows: Their indices, in the order to show.
-        key: Prefix of keys.
-        columns: More columns by title, aligned with the dataset's rows (not with `rows`).
+        rows: Their indices, in the order to show; each at most once where the user can sort.
+        key: Prefix of keys. Another set of rows wants another key, or the old click would mean a row of the new set.
+        columns: More columns by title, aligned with the dataset's rows (not with `rows`): values, a Score, Labels, or a
+            `Column` that says more about them.
         per_page: Rows on a page.
         select: Let the user click one, anywhere in it.
+        sort: Let the user sort by the columns that have a key; a click on a header sorts the page in view only.
+        download: Name of a CSV file with all of `rows`, written when it is asked for; None = no such button.
 
     Returns:
         The row that is clicked, or None.
     """
     rows = np.asarray(rows, np.int64)
+    beside = {title: as_column(values) for title, values in (columns or {}).items()}
+    by = AS_GIVEN
+    if sort or download is not None:
+        with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+            if sort and len(rows):
+                by, rows = _sorted(dataset, rows, beside, key)
+            if download is not None and len(rows):
+                _download(dataset, rows, beside, download, key)
     place = st.container()
     part = paged(len(rows), key=f"{key}.page", per_page=per_page)
     shown = rows[part]
-    table = dataset.take(shown).table
+    page = dataset.take(shown)
     data: dict[str, Any] = {
         "row": shown,
-        "prompt": [one_line(t, 160) for t in table["prompt"].to_pylist()],
-        "response": [one_line(t, 160) for t in table["response"].to_pylist()],
+        "prompt": [one_line(t, 160) for t in page.texts("prompt")],
+        "response": [one_line(t, 160) for t in page.texts("response")],
     }
     if len(dataset.facts.get("sources", [])) > 1:
-        data["source"] = table["source"].to_pylist()
-    for name, values in (columns or {}).items():
-        data[name] = [values[i] for i in shown]
+        data["source"] = page.sources
+    data.update({title: values_at(column, shown) for title, column in beside.items()})
     config = {
         "row": st.column_config.NumberColumn("row", width="small", format="localized"),
         "prompt": st.column_config.TextColumn("prompt", width=320),
         "response": st.column_config.TextColumn("response", width=320),
     }
+    # a click belongs to the page, and to the order, that it was made on
+    table = f"{key}.table.{part.start}" + ("" if by == AS_GIVEN else f".{by}")
     with place:
         state = st.dataframe(
             data,
             hide_index=True,
             column_config=config,
-            # a click belongs to the page it was made on
-            key=f"{key}.table.{part.start}",
+            key=table,
             on_select="rerun" if select else "ignore",
             selection_mode="single-cell",  # a click anywhere in a row, not only on a box at its left
             alt="Rows of the dataset",
         )
     if not select:
         return None
-    cells = st.session_state[f"{key}.table.{part.start}"]["selection"]["cells"] if state else []
+    cells = st.session_state[table]["selection"]["cells"] if state else []
     return int(shown[cells[0][0]]) if cells and cells[0][0] < len(shown) else None
+
+
+def _sorted(dataset: Dataset, rows: np.ndarray, columns: Mapping[str, Column], key: str) -> tuple[str, np.ndarray]:
+    """A control that sorts; returns what was chosen, and the rows in that order."""
+    ways = {
+        f"{title}: {way}": (column, bool(descending))
+        for title, column in columns.items()
+        if column.sortable
+        for descending, way in enumerate(_ways(column))
+    }
+    if not ways:
+        return AS_GIVEN, rows
+
+    def to_the_first_page() -> None:
+        st.session_state[f"{key}.page"] = 1
+
+    by = st.selectbox(
+        "Order",
+        [AS_GIVEN, *ways],
+        format_func=visible,
+        key=f"{key}.order",
+        on_change=to_the_first_page,
+        width=260,
+        help="Of all rows of this table, not only of the page in view. Rows without a value come last.",
+    )
+    if by not in ways:
+        return AS_GIVEN, rows
+    column, descending = ways[by]
+    return by, in_order(rows, _order(dataset.fingerprint, column.key, descending, column))
+
+
+def _ways(column: Column) -> tuple[str, str]:
+    return ("A to Z", "Z to A") if isinstance(column.values, Labels) else ("lowest first", "highest first")
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _order(fingerprint: str, name: str, descending: bool, _column: Column) -> np.ndarray:
+    order = sorted_rows(_column, descending=descending)
+    order.flags.writeable = False
+    return order
+
+
+def _download(dataset: Dataset, rows: np.ndarray, columns: Mapping[str, Column], name: str, key: str) -> None:
+    """A button whose file is written when it is clicked."""
+
+    def whole() -> bytes:
+        return b"".join(piece.encode("utf-8", "replace") for piece in csv_lines(dataset, rows, columns))
+
+    st.download_button(
+        "CSV",
+        whole,
+        name,
+        "text/csv",
+        key=f"{key}.csv",
+        on_click="ignore",
+        icon=":material/download:",
+        help=f"All {len(rows):,} rows of this table, with the columns beside them",
+    )
