@@ -8,6 +8,7 @@ results/<key>/            one artifact and manifest.json, never changed once the
 orders/<key>-<length>/    nested orders, as far as they have been asked for
 rows/<key>/<segment>/     row-wise results by row content
 keep/<key>/               what an unfinished step needs to go on after a kill (checkpoints)
+decisions/<fingerprint>.jsonl  what was decided by hand, in events
 timings.jsonl             work and seconds of finished steps, for estimates
 jobs/  exports/  cache/  locks/  tmp/
 ```
@@ -34,6 +35,7 @@ from curation.core.dataset import Dataset, DatasetWriter, Row
 from curation.core.errors import CurationError, machine_problem
 from curation.core.saving import to_json
 from curation.workspace import files
+from curation.workspace.decisions import DecisionLog
 from curation.workspace.files import folder_bytes, folders, read_facts, user_path, write_atomically
 from curation.workspace.infos import Added, DatasetInfo, Pruned, ResultInfo, info_of
 from curation.workspace.opening import AREAS, SCHEMA_VERSION, default_name, prepared
@@ -243,7 +245,7 @@ class Workspace:
                 yield from (json.loads(line) for line in file)
 
     def remove_dataset(self, name: str) -> None:
-        """Forget a Dataset and every result made from it.
+        """Forget a Dataset and every result made from it. What was decided by hand stays: it cannot be computed again.
 
         Raises:
             CurationError: if there is none, or a job works on it.
@@ -353,6 +355,12 @@ class Workspace:
     def row_store(self, key: str) -> RowStore:
         """Row-wise results of one method, by row content."""
         return RowStore(self.root / "rows" / key, self.root / "tmp")
+
+    # ------------------------------------------------------------------ decisions
+
+    def decisions(self, dataset: Dataset) -> DecisionLog:
+        """What was kept, dropped and noted by hand, and how to do so."""
+        return DecisionLog(self, dataset)
 
     # ------------------------------------------------------------------ timings
 

@@ -10,7 +10,7 @@ from curation.core.errors import CurationError
 from curation.workspace.files import read_facts, write_atomically
 
 SCHEMA_VERSION = 1
-AREAS = ("datasets", "results", "orders", "rows", "keep", "jobs", "exports", "cache", "locks", "tmp")
+AREAS = ("datasets", "results", "orders", "rows", "keep", "jobs", "decisions", "exports", "cache", "locks", "tmp")
 
 
 def prepared(path: Path) -> Any:
