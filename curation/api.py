@@ -14,7 +14,7 @@ from curation.core.artifacts import KINDS, Artifact, Export, Labels, Layout, Sco
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import discover
-from curation.workspace import Workspace
+from curation.workspace import DecisionLog, Workspace
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -146,6 +146,24 @@ class Pool:
         from curation.recipe import preset_names
 
         return self.run(name if "/" in name or name in preset_names() else f"selector/{name}", **values)
+
+    @property
+    def decisions(self) -> DecisionLog:
+        """What was kept, dropped and noted by hand: `pool.decisions.drop([3, 4])`, `.undo()`, `.state()`."""
+        return self.workspace.decisions(self.dataset)
+
+    def edited(self, selection: Result | None = None) -> Result:
+        """A selection, or all rows, after the decisions by hand.
+
+        Raises:
+            CurationError: if nothing is kept or dropped.
+        """
+        from curation.complete.edits import edit_step
+
+        step = edit_step(self.decisions.state(), self.dataset)
+        if selection is not None:
+            step["selection"] = selection
+        return self.run(step.pop("use"), **step)
 
     def coverage(self, selection: Result, **values: Any) -> Result:
         """How well a selection stands for the pool."""

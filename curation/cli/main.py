@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curation.cli import keeping, running, trying
+from curation.cli import deciding, keeping, running, trying
 from curation.cli.show import err
 from curation.core.errors import CurationError, machine_problem
 
@@ -31,6 +31,7 @@ app.command()(running.select)
 app.command()(running.score)
 app.command()(running.coverage)
 app.command()(trying.trial)
+app.add_typer(deciding.app, name="decisions")
 app.command()(keeping.export)
 app.command("jobs")(keeping.jobs_command)
 app.command()(keeping.prune)

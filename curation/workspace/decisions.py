@@ -73,7 +73,7 @@ class Decisions:
     version: int = 0
 
     def of(self, row: int) -> str:
-        """ "keep", "drop" or ""."""
+        """What was decided on a row: "keep", "drop", or "" for nothing."""
         return ("", "keep", "drop")[int(self.marks[row])]
 
     @property
@@ -138,15 +138,18 @@ class DecisionLog:
     def _state(self, replay: Replay) -> Decisions:
         marks = replay.marks.copy()
         marks.flags.writeable = False
-        done, undone = replay.done[-1:], replay.undone[-1:]
+        done = replay.done[-1] if replay.done else None
+        undone = replay.undone[-1] if replay.undone else None
         return Decisions(
-            self.dataset.fingerprint,
-            marks,
-            np.flatnonzero(marks == KEPT),
-            np.flatnonzero(marks == DROPPED),
-            dict(replay.notes),
-            *(d.label if d else "" for (d,) in (done or [None], undone or [None])),
-            *(d.event.id if d else "" for (d,) in (done or [None], undone or [None])),
+            dataset=self.dataset.fingerprint,
+            marks=marks,
+            kept=np.flatnonzero(marks == KEPT),
+            dropped=np.flatnonzero(marks == DROPPED),
+            notes=dict(replay.notes),
+            undo_label=done.label if done else "",
+            redo_label=undone.label if undone else "",
+            undo_id=done.event.id if done else "",
+            redo_id=undone.event.id if undone else "",
             version=replay.count,
         )
 
