@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from curation.engine.facts import Outcome, StepFact
+from curation.engine.facts import FailedStep, Outcome, StepFact
 from curation.engine.runner import run
 from curation.estimates import Estimate, estimate
 
-__all__ = ["Estimate", "Outcome", "StepFact", "estimate", "run"]
+__all__ = ["Estimate", "FailedStep", "Outcome", "StepFact", "estimate", "run"]

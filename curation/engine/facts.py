@@ -47,13 +47,33 @@ class StepFact:
 
 
 @dataclass(frozen=True)
+class FailedStep:
+    """A step that a run went on without.
+
+    Args:
+        name: In the recipe.
+        use: The method's recipe name.
+        message: What was wrong, or which step it would have read.
+        hint: What to do about it.
+        because: Name of the failed step that it reads; "" = it failed itself.
+    """
+
+    name: str
+    use: str
+    message: str
+    hint: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """All steps of a run, and access to their artifacts."""
+    """All finished steps of a run, and access to their artifacts; `failed` are those that it went on without."""
 
     workspace: Workspace
     plan: Plan
     steps: list[StepFact]
     artifacts: dict[str, Artifact]
+    failed: list[FailedStep] = field(default_factory=list)
 
     @property
     def result(self) -> StepFact:

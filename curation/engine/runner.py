@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -14,18 +16,23 @@ import numpy as np
 
 from curation.core.artifacts import Artifact, Features, Layout, Missing, Neighbours, Selection
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError, RecipeError, machine_problem
+from curation.core.errors import CurationError, JobCancelled, RecipeError, machine_problem
 from curation.core.method import Selector
 from curation.core.runtime import Runtime
 from curation.engine.context import Context, Made, call
 from curation.engine.cutting import cut, either, outside, size_of, spread
-from curation.engine.facts import Outcome, StepFact
+from curation.engine.facts import FailedStep, Outcome, StepFact
 from curation.engine.peak import peak_mb, reset_peak
 from curation.engine.rows import row_wise
 from curation.engine.selecting import select
 from curation.estimates import timing_entry
 from curation.recipe import Plan, PlannedStep
 from curation.workspace import Workspace, folder_bytes
+
+log = logging.getLogger(__name__)
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Errors after which no other step could store its result either."""
 
 
 def run(
@@ -37,6 +44,8 @@ def run(
     done_step: Callable[[StepFact], None] = lambda fact: None,
     waiting: Callable[[str], None] = lambda what: None,
     outputs: Path | None = None,
+    go_on: bool = False,
+    failed_step: Callable[[FailedStep], None] = lambda failure: None,
 ) -> Outcome:
     """Carry out all steps of a plan.
 
@@ -48,9 +57,12 @@ def run(
         done_step: Called after each.
         waiting: Called while another process computes the same; may raise JobCancelled.
         outputs: Folder for what exporters write; None = a new one in the workspace's `exports/`.
+        go_on: After a step that fails, go on with those that do not read it. A full disk and a cancelled job still end
+            the run.
+        failed_step: Called after each step that failed or was left out because of one.
 
     Raises:
-        CurationError: naming the step and method.
+        CurationError: naming the step and method; with `go_on` only if there is no result in the end.
     """
     runtime = runtime or Runtime()
     if runtime.cache is None:
@@ -58,11 +70,39 @@ def run(
     folder = outputs or workspace.root / "exports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
     runner = _Runner(Context(plan, workspace, runtime, waiting), folder)
     steps: list[StepFact] = []
+    failed: list[FailedStep] = []
+    broken: dict[str, str] = {}  # key of what failed → name of the step
     for index, step in enumerate(plan.steps):
         on_step(step.name, index, len(plan.steps))
-        steps.append(runner.step(step, steps))
-        done_step(steps[-1])
-    return Outcome(workspace, plan, steps, runner.artifacts)
+        because = next((broken[key] for key in _read_by(step) if key in broken), "")
+        if because:
+            failed.append(FailedStep(step.name, step.use, f"left out, since '{because}' failed", "", because))
+        else:
+            made = runner.attempt(step, steps) if go_on else runner.step(step, steps)
+            if isinstance(made, StepFact):
+                steps.append(made)
+                done_step(made)
+                continue
+            failed.append(made)
+        broken[step.key] = because or step.name
+        failed_step(failed[-1])
+    if plan.result not in runner.artifacts:
+        raise CurationError(failed[0].message, failed[0].hint)
+    return Outcome(workspace, plan, steps, runner.artifacts, failed)
+
+
+def _read_by(step: PlannedStep) -> Iterator[str]:
+    """Keys of what a step reads."""
+    more = [step.within and step.within[1], step.tokens, step.quota and step.quota[1]]
+    line: list[Any] = [*step.ports.values(), *more]
+    while line:
+        value = line.pop(0)
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            line += value.values()
+        elif isinstance(value, list):
+            line += value
 
 
 class _Runner:
@@ -85,6 +125,22 @@ class _Runner:
             if problem is None:
                 raise
             raise CurationError(f"{place}: {problem.message}", problem.hint) from error
+
+    def attempt(self, step: PlannedStep, before: list[StepFact]) -> StepFact | FailedStep:
+        """As `step`, but a failure is told rather than raised, unless no other step could succeed either."""
+        try:
+            return self.step(step, before)
+        except JobCancelled:
+            raise
+        except CurationError as error:
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno in NO_ROOM:
+                raise
+            log.warning("%s failed: %s", step.name, error)
+            return FailedStep(step.name, step.use, error.message, error.hint)
+        except Exception as error:  # a bug in one method must not lose what the others would make
+            log.exception("step '%s' (%s)", step.name, step.use)
+            text = f"step '{step.name}' ({step.use}): {type(error).__name__}: {error}"
+            return FailedStep(step.name, step.use, text, "this is a bug: the log has the details")
 
     def _step(self, step: PlannedStep, before: list[StepFact]) -> StepFact:
         context, workspace = self.context, self.context.workspace

@@ -23,7 +23,13 @@ LOG_BYTES = 1 << 20
 
 
 def create(
-    workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str], *, title: str = "", device: str = "auto"
+    workspace: Workspace,
+    recipe: Recipe,
+    bindings: Mapping[str, str],
+    *,
+    title: str = "",
+    device: str = "auto",
+    go_on: bool = False,
 ) -> Job:
     """Write a job's folder; nothing runs yet. The plan is checked first, so that mistakes are told at once."""
     checked_device(device)
@@ -41,7 +47,7 @@ def create(
     write_status(folder, new)
     # last, since it makes the folder a job. The bindings are the resolved ones: a file is not read again, and another
     # dataset may be added before a resume
-    facts = {"title": title, "bindings": checked.bindings, "device": device}
+    facts = {"title": title, "bindings": checked.bindings, "device": device, "go_on": go_on}
     (folder / "job.json").write_text(to_json(facts), encoding="utf-8")
     return Job(folder.name, folder)
 
@@ -57,14 +63,28 @@ def _new_folder(jobs: Path) -> Path:
 
 
 def start(
-    workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str], *, title: str = "", device: str = "auto"
+    workspace: Workspace,
+    recipe: Recipe,
+    bindings: Mapping[str, str],
+    *,
+    title: str = "",
+    device: str = "auto",
+    go_on: bool = False,
 ) -> Job:
     """Start a recipe in its own process and return at once.
+
+    Args:
+        workspace: Where.
+        recipe: What.
+        bindings: Its inputs.
+        title: For people.
+        device: "auto", "cpu", "cuda" or "mps".
+        go_on: After a step that fails, go on with those that do not read it.
 
     Raises:
         RecipeError: if the recipe cannot be planned.
     """
-    job = create(workspace, recipe, bindings, title=title, device=device)
+    job = create(workspace, recipe, bindings, title=title, device=device, go_on=go_on)
     _spawn(workspace, job)
     return job
 
@@ -90,7 +110,8 @@ def resume(workspace: Workspace, job_id: str) -> Job:
     if not {"bindings", "title", "device"} <= set(facts):
         raise CurationError(f"the files of the job {job_id} are damaged", "run its recipe again")
     recipe = Recipe.read(folder / "recipe.yaml")
-    return start(workspace, recipe, facts["bindings"], title=facts["title"], device=facts["device"])
+    again = {"title": facts["title"], "device": facts["device"], "go_on": bool(facts.get("go_on"))}
+    return start(workspace, recipe, facts["bindings"], **again)
 
 
 def recipe_of(workspace: Workspace, job_id: str) -> str:

@@ -17,7 +17,7 @@ import psutil
 
 from curation.core.errors import CurationError, JobCancelled, machine_problem
 from curation.core.runtime import Runtime, checked_device, resolve_device
-from curation.engine import Outcome, StepFact, run
+from curation.engine import FailedStep, Outcome, StepFact, run
 from curation.estimates import as_dicts, estimate
 from curation.jobs.control import create
 from curation.jobs.metrics import record
@@ -80,6 +80,10 @@ class _Reporter:
         self.set(steps=[*self.facts["steps"], line])
         log.info("%s: %s", fact.name, "reused" if fact.reused else f"{fact.seconds:.2f} s, peak {fact.peak_mb:.0f} MB")
 
+    def failed_step(self, failure: FailedStep) -> None:
+        self.set(failed=[*self.facts["failed"], asdict(failure)])
+        log.info("%s: %s", failure.name, failure.message)
+
     def record(self, values: dict[str, float]) -> None:
         record(self.folder, str(self.facts["step"]), values)
 
@@ -101,6 +105,7 @@ def run_here(
     device: str = "auto",
     echo: Callable[[Status], None] = lambda status: None,
     outputs: Path | None = None,
+    go_on: bool = False,
 ) -> tuple[Job, Outcome]:
     """Run a recipe in this process, as a job of the list.
 
@@ -112,8 +117,9 @@ def run_here(
         device: "auto", "cpu", "cuda" or "mps".
         echo: Called with every new status.
         outputs: Folder for what exporters write.
+        go_on: After a step that fails, go on with those that do not read it; `Outcome.failed` tells which.
     """
-    job = create(workspace, recipe, bindings, title=title, device=device)
+    job = create(workspace, recipe, bindings, title=title, device=device, go_on=go_on)
     return job, _carry_out(workspace, job, echo, outputs)
 
 
@@ -140,9 +146,14 @@ def _carry_out(
             outcome = run(
                 made, workspace, runtime,
                 on_step=reporter.on_step, done_step=reporter.done_step, waiting=reporter.waiting,
-                outputs=outputs or workspace.root / "exports" / job.id,
+                outputs=outputs or workspace.root / "exports" / job.id, go_on=bool(facts.get("go_on")),
+                failed_step=reporter.failed_step,
             )  # fmt: skip
-        end = {"step_index": len(made.steps), "seconds_left": None, "note": "", "finished": time.time()}
+        end: dict[str, Any] = {"step_index": len(made.steps), "seconds_left": None, "note": "", "finished": time.time()}
+        if outcome.failed:
+            own = [failure for failure in outcome.failed if not failure.because]
+            count = f"{len(outcome.failed)} of {len(made.steps)} steps have no result"
+            end |= {"message": f"{count}: {'; '.join(f.message for f in own)}", "hint": own[0].hint}
         reporter.set(state="done", result=outcome.result.key, result_step=outcome.result.name, **end)
         return outcome
     except JobCancelled as error:

@@ -46,6 +46,7 @@ class Status:
         result: Key of the result, when done.
         result_step: Name of the result's step.
         steps: StepFact of each finished step.
+        failed: FailedStep of each step that a job which goes on after failures had to do without.
         estimates: Estimate of each step, made before the run.
         keys: Of everything the plan makes, so that `prune` keeps what a killed job would need again.
         pid: Of the process.
@@ -73,6 +74,7 @@ class Status:
     result: str = ""
     result_step: str = ""
     steps: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[dict[str, Any]] = field(default_factory=list)
     estimates: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     pid: int = 0

@@ -109,7 +109,7 @@ def _buttons(workspace: Workspace, status: Status) -> None:
             ("Cancel", ":material/stop_circle:", jobs.cancel, "Stops at its next report; stored work stays.")
         )
     else:
-        if status.state != "done":
+        if status.state != "done" or status.failed:
             actions.append(
                 ("Resume", ":material/replay:", jobs.resume, "The same recipe; stored work is not repeated.")
             )
