@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from curation.figures import palette
 from curation.figures.palette import Mode
+from curation.figures.patterns import add_counts
 
 
 def agreement_figure(
@@ -36,14 +37,12 @@ def agreement_figure(
         x=m,
         y=counts,
         marker={"color": [c.main if v == chosen else c.dropped for v in m], "line": {"width": 0}},
-        text=[f"{int(v):,}" for v in counts],
-        textposition="outside",
-        cliponaxis=False,
         customdata=expected,
         hovertemplate="at least %{x}: %{y:,} rows<br>chance %{customdata:,.1f}<extra></extra>",
         name="rows",
         showlegend=False,
     )
+    add_counts(fig, m, counts, expected, c.text)
     fig.add_scatter(
         x=m,
         y=expected,

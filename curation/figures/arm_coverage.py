@@ -73,7 +73,9 @@ def arm_coverage_figure(
             hovertemplate=f"{look.letter}: %{{y:{shown}}} at %{{x:,}} rows<extra></extra>",
         )
     direction = "lower is better" if lower_is_better else "higher is better"
-    fig.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}, hovermode="closest")
+    fig.update_layout(
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}, hovermode="closest"
+    )
     fig.update_xaxes(title_text="rows selected", tickformat=",d", showgrid=False, rangemode="tozero")
     fig.update_yaxes(title_text=f"{palette.plain(title)} ({direction})", tickformat=".0%" if percent else None)
     return fig

@@ -84,7 +84,7 @@ def arm_spread_figure(
     )
     fig.update_yaxes(
         tickvals=[len(rows) - 1 - i for i in range(len(rows))], ticktext=[look.label for look, _ in rows],
-        range=[-0.08, len(rows) + 0.05], gridcolor=c.grid, ticklabelposition="outside top",
+        range=[-0.08, len(rows) + 0.05], gridcolor=c.grid,
     )  # fmt: skip
     return fig
 

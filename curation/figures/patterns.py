@@ -57,12 +57,10 @@ def patterns_figure(
         marker={"color": colour, "line": {"width": 0}},
         customdata=list(zip(words, expected[order], strict=True)),
         hovertemplate="only %{customdata[0]}: %{y:,} rows<br>chance %{customdata[1]:,.1f}<extra></extra>",
-        text=[f"{int(v):,}" for v in counts[order]],
-        textposition="outside",
-        cliponaxis=False,
         name="rows",
         showlegend=False,
     )
+    add_counts(fig, places, counts[order], expected[order], c.text)
     fig.add_scatter(
         x=places,
         y=expected[order],
@@ -112,3 +110,18 @@ def patterns_figure(
         showticklabels=False, showgrid=False, title_text=note, range=[-0.6, max(len(places) - 0.4, 5.6)], anchor="y2"
     )
     return fig
+
+
+def add_counts(fig: go.Figure, places: np.ndarray, counts: np.ndarray, expected: np.ndarray, colour: str) -> None:
+    """The counts above their bars, also above the mark of chance where that is higher."""
+    fig.add_scatter(
+        x=places,
+        y=np.maximum(counts, expected),
+        mode="text",
+        text=[f"{int(v):,}" for v in counts],
+        textposition="top center",
+        textfont={"color": colour, "size": 12},
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
+    )
