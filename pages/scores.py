@@ -10,7 +10,9 @@ from curation.ui.model_ask import MODEL, ask_model
 from curation.ui.model_view import models_panel, stored_models
 from curation.ui.run_panel import follow
 from curation.ui.score_ask import SCORES, ask_indicators
-from curation.ui.score_view import THRESHOLD, overview_table, score_panel
+from curation.ui.score_closer import closer_panel
+from curation.ui.score_overview import overview_panel
+from curation.ui.score_view import THRESHOLD
 
 page_header(
     "Scores",
@@ -31,8 +33,8 @@ if form.open:
     with form:
         ask_indicators(workspace, dataset)
 if scores:
-    clicked = overview_table(dataset, scores)
-    score_panel(workspace, dataset, clicked or scores[0])
+    clicked = overview_panel(dataset, scores)
+    closer_panel(workspace, dataset, scores, clicked)
     formula_panel(workspace, dataset, scores)
 if labels:
     labels_panel(labels)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from curation.figures import palette
 from curation.figures.palette import Mode
 
-MAX_POINTS = 20_000
+MAX_POINTS = 8_000
 """Above this a fixed sample is drawn, and said."""
 
 
@@ -69,7 +69,7 @@ def cartography_figure(
         y=confidence[shown].astype(np.float32),
         mode="markers",
         marker=marker,
-        customdata=shown,
+        customdata=shown.astype(np.int32),
         hovertemplate=f"{hover}<extra></extra>",
         showlegend=False,
         name="rows",

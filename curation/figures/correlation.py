@@ -7,29 +7,12 @@ import plotly.graph_objects as go
 
 from curation.figures import palette
 from curation.figures.palette import Mode
+from curation.linalg.rank_correlation import spearman
 
 POINTS = 2_000
 """Above this, cells of a grid are shown instead of points."""
 CELLS = 40
 STEPS = 12
-
-
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0, ties get their mean. O(n log n)."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts + 1) / 2)[inverse]
-
-
-def spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Spearman's rank correlation of the rows where both are finite, NaN when one of them does not vary."""
-    both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < 2:
-        return float("nan")
-    x, y = ranks(np.asarray(a)[both]), ranks(np.asarray(b)[both])
-    x, y = x - x.mean(), y - y.mean()
-    scale = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / scale) if scale > 0 else float("nan")
 
 
 def correlation_figure(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import streamlit as st
 
 from curation.core.dataset import Dataset
@@ -13,57 +15,32 @@ from curation.ui.components import CLASS_COLOURS, CLASS_MEANINGS, Tile, chart, m
 from curation.ui.pool import Stored
 from curation.ui.reuse import Parts
 from curation.ui.run_panel import start_now
-from curation.ui.score_facts import (
-    COLLAPSED,
-    Facts,
-    Side,
-    column_values,
-    facts_of,
-    number_columns,
-    overview,
-    stops,
-)
+from curation.ui.score_consent import consent
+from curation.ui.score_cuts import set_cuts
+from curation.ui.score_facts import COLLAPSED, Facts, Side, column_values, facts_of, findings, number_columns, stops
+from curation.ui.score_health import finding_line
 from curation.ui.text import number, percent, plain
 from curation.ui.weak import weak_note
 from curation.workspace import Workspace
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from curation.figures.palette import Mode
 
 THRESHOLD = "Threshold"
 SELF = "the score itself"
 
 
-def overview_table(dataset: Dataset, found: list[Stored]) -> Stored | None:
-    """All scores of a dataset side by side; returns the one to look at closer."""
-    lines = overview(found, dataset)
-    state = st.dataframe(
-        lines,
-        hide_index=True,
-        key=f"scores.overview.{len(found)}",
-        on_select="rerun",
-        selection_mode="single-row",
-        column_config={
-            "score": st.column_config.TextColumn("score", width="medium"),
-            "distribution": st.column_config.BarChartColumn("distribution", y_min=0, y_max=1, width="medium"),
-            "median": st.column_config.NumberColumn("median", format="%.4g"),
-            "5 %": st.column_config.NumberColumn("5 %", format="%.4g"),
-            "95 %": st.column_config.NumberColumn("95 %", format="%.4g"),
-            "missing": st.column_config.NumberColumn("missing", format="localized"),
-            "ρ length": st.column_config.NumberColumn(
-                "ρ length", format="%.2f", help="Rank correlation with the length of the response, −1 to 1"
-            ),
-        },
-        alt="Scores of the dataset",
-    )
-    rows = state["selection"]["rows"] if state else []
-    return found[rows[0]] if rows and rows[0] < len(found) else None
-
-
-def score_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
-    """One score in full. A fragment: moving the threshold redraws nothing else."""
+def score_panel(workspace: Workspace, dataset: Dataset, stored: Stored, found: Sequence[Stored]) -> None:
+    """One score in full, `found` being all of them. A fragment: moving the threshold redraws nothing else."""
 
     @st.fragment
     def body() -> None:
         with st.container(border=True, key="score.panel"):
             _head(stored)
+            for finding in findings(stored, found, dataset):
+                finding_line(finding)
             column = _column(stored)
             facts = facts_of(stored, dataset, column)
             if not len(facts.ordered):
@@ -86,15 +63,24 @@ def score_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
             _missing(facts)
             if is_cartography(stored.score):
                 cartography_view(dataset, stored)
-            if st.button(
-                f"Keep these {number(kept)} rows as a selection", icon=":material/bookmark_add:", disabled=not kept,
-                key=f"score.keep.{stored.key}", type="primary",
-                help="Stores the cut: select within it on the Select page, or export it",
-            ):  # fmt: skip
-                start_now(
-                    workspace, *threshold_recipe(workspace, dataset, stored, column, cut, side),
-                    title=f"{THRESHOLD}: {dataset.name}",
-                )  # fmt: skip
+            agreed = consent(dataset, [stored], column=column, key=f"score.consent.{stored.key}.{column}")
+            with st.container(horizontal=True, key="score.panel.actions"):
+                if st.button(
+                    f"Keep these {number(kept)} rows as a selection", icon=":material/bookmark_add:",
+                    disabled=not kept or not agreed, key=f"score.keep.{stored.key}", type="primary",
+                    help="Stores the cut: select within it on the Select page, or export it",
+                ):  # fmt: skip
+                    start_now(
+                        workspace, *threshold_recipe(workspace, dataset, stored, column, cut, side),
+                        title=f"{THRESHOLD}: {dataset.name}",
+                    )  # fmt: skip
+                if st.button(
+                    "Cut the view here", icon=":material/filter_alt:", key=f"score.view.{stored.key}",
+                    help="Shows only these rows on every page, until the condition is removed",
+                ):  # fmt: skip
+                    bounds = (cut, None) if side == "above" else (None, cut)
+                    set_cuts(dataset, {(stored.key, column): bounds}, f"Cut on {stored.name}")
+                    st.rerun()
 
     body()
 
@@ -125,6 +111,11 @@ def _head(stored: Stored) -> None:
         weakness = f" :orange[:material/warning:] {plain(cls.weakness)}" if cls.weakness else ""
         st.markdown(f":gray[{plain(about)}]{weakness}")
     weak_note(stored.score.info)
+
+
+def choose_column(key: str, column: str | None) -> None:
+    """Let the panel of a score show one of its columns; to be called before it is drawn."""
+    st.session_state[f"score.column.{key}"] = SELF if column is None else column
 
 
 def _column(stored: Stored) -> str | None:
@@ -180,25 +171,35 @@ def _threshold(stored: Stored, facts: Facts, column: str | None) -> tuple[Side, 
 
 
 def _figures(dataset: Dataset, stored: Stored, column: str | None, cut: float, side: Side, facts: Facts) -> None:
-    from curation.figures.correlation import correlation_figure
     from curation.figures.distribution import distribution_figure
 
     name = column.replace("_", " ") if column else stored.name
-    values = column_values(stored.score, column)
     left, right = st.columns([3, 2])
     with left:
+        values = np.append(facts.ordered, np.full(facts.gaps, np.nan))
         chart(
             distribution_figure(values, name=name, cut=cut, keep=side, height=280, mode=mode()),
             key=f"score.distribution.{stored.key}.{column}", alt=f"Distribution of {name}",
         )  # fmt: skip
     with right:
-        lengths = dataset.lengths("response").astype(float)
         chart(
-            correlation_figure(
-                lengths, values, length_name=pool.RESPONSE_LENGTH, score_name=name, height=280, mode=mode()
-            ),
+            _length_figure(dataset.fingerprint, stored.key, column, mode(), name, stored, dataset),
             key=f"score.length.{stored.key}.{column}", alt=f"{name} against response length",
         )  # fmt: skip
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _length_figure(
+    fingerprint: str, key: str, column: str | None, theme: Mode, name: str, _stored: Stored, _dataset: Dataset
+) -> go.Figure:
+    """Drawn once: it sorts all rows, and no threshold changes it."""
+    from curation.figures.correlation import correlation_figure
+
+    lengths = _dataset.lengths("response").astype(float)
+    values = column_values(_stored.score, column)
+    return correlation_figure(
+        lengths, values, length_name=pool.RESPONSE_LENGTH, score_name=name, height=280, mode=theme
+    )  # fmt: skip
 
 
 def _rho(facts: Facts) -> str:

@@ -89,7 +89,7 @@ def test_from_a_file_to_an_export(known_costs, page, app, small_file, tmp_path):
     go(page, "Scores")
     quiet(page)
     before = metric(page, "Kept")
-    page.get_by_role("slider").first.focus()
+    page.get_by_test_id("stSlider").get_by_role("slider").first.focus()
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     page.wait_for_function("before => !document.body.innerText.includes(`Keep these ${before} rows`)", arg=before)
