@@ -9,6 +9,7 @@ import numpy as np
 from curation.comparison.chance import expected_overlap, hypergeometric_interval
 from curation.comparison.facts import Comparison, Overlap, Pattern, Patterns
 from curation.core.errors import CurationError
+from curation.selectors.consensus import consensus_order
 
 MOST_PATTERNS = 20
 MOST_ARMS = 62
@@ -65,10 +66,11 @@ def overlap_of(names: Sequence[str], orders: Sequence[np.ndarray], n: int, popul
 
 
 def overlap(comparison: Comparison) -> Overlap:
-    """Overlap of all arms and random draws; every random draw as long as the largest arm."""
+    """Overlap of all arms and random draws, which have the common budget, else the size of the largest arm."""
     arms = (*comparison.arms, *comparison.random)
-    names = [arm.name for arm in arms]
-    return overlap_of(names, [arm.order for arm in arms], comparison.n, len(comparison.eligible))
+    orders = [arm.order for arm in comparison.arms]
+    orders += [draw.order[: comparison.budget] for draw in comparison.random]
+    return overlap_of([arm.name for arm in arms], orders, comparison.n, len(comparison.eligible))
 
 
 # ---------------------------------------------------------------------- exact membership
@@ -140,24 +142,8 @@ def votes_of(orders: Sequence[np.ndarray], n: int) -> np.ndarray:
 
 
 def by_votes(orders: Sequence[np.ndarray], n: int, at_least: int) -> np.ndarray:
-    """Rows that at least so many selections take: most votes first, then the lower mean rank, then the lowest row.
-
-    The rank of a row in a selection is its place in the pick order over the number of picks, so that long and short
-    selections count alike; the mean is over the selections that take it.
-
-    Args:
-        orders: Unique rows each, in pick order.
-        n: Rows of the Dataset.
-        at_least: 1 to the number of selections.
-
-    Returns:
-        int64.
-    """
-    votes, ranks = votes_of(orders, n), np.zeros(n)
-    for order in orders:
-        ranks[order] += (np.arange(len(order)) + 0.5) / max(len(order), 1)
-    rows = np.flatnonzero(votes >= max(at_least, 1))
-    return rows[np.lexsort((rows, ranks[rows] / votes[rows], -votes[rows]))]
+    """Rows that at least so many selections take, int64, in the order of `selector/consensus`."""
+    return consensus_order(orders, n, at_least)[0]
 
 
 def votes(comparison: Comparison) -> np.ndarray:
