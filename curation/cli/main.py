@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curation.cli import deciding, keeping, running, trying
+from curation.cli import comparing, deciding, keeping, running, trying
 from curation.cli.show import err
 from curation.core.errors import CurationError, machine_problem
 
@@ -30,6 +30,7 @@ app.command("methods")(keeping.methods_command)
 app.command()(running.select)
 app.command()(running.score)
 app.command()(running.coverage)
+app.command()(comparing.compare)
 app.command()(trying.trial)
 app.add_typer(deciding.app, name="decisions")
 app.command()(keeping.export)

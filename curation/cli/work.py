@@ -47,6 +47,7 @@ def run_recipe(
     device: str,
     title: str = "",
     outputs: Path | None = None,
+    go_on: bool = False,
 ) -> tuple[jobs.Job, Outcome]:
     """Run a recipe in this process, followed on the terminal, and tell what every step took."""
     if not as_json:
@@ -54,7 +55,7 @@ def run_recipe(
     try:
         with live(as_json) as echo:
             job, outcome = jobs.run_here(
-                workspace, recipe, bindings, title=title, device=device, echo=echo, outputs=outputs
+                workspace, recipe, bindings, title=title, device=device, echo=echo, outputs=outputs, go_on=go_on
             )
     except KeyboardInterrupt:
         err.print("interrupted; what was finished is stored, the same command goes on from there")
@@ -79,6 +80,8 @@ def run_recipe(
                 for s in outcome.steps
             ],
         )
+        for failure in outcome.failed:
+            err.print(f"{failure.name}: no result, {failure.message}")
         for fact in outcome.steps:
             if fact.note:
                 out.print(f"{fact.name}: {fact.note}")

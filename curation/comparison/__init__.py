@@ -33,7 +33,6 @@ from curation.comparison.membership import agreed, left_by_one, only, overlap, p
 from curation.comparison.shares import shares
 from curation.comparison.spread import length_spread, score_spread
 from curation.comparison.stored import source_labels, stored_labels, stored_scores
-from curation.comparison.summary import summary
 from curation.comparison.together import Together, keys_of, notes_of, recipe_of_presets, recipe_of_selections
 from curation.comparison.twins import Twin, twins, variant_recipe
 from curation.comparison.weakness import weakness_of, weaknesses
@@ -79,7 +78,6 @@ __all__ = [
     "source_labels",
     "stored_labels",
     "stored_scores",
-    "summary",
     "taken_by_all",
     "twins",
     "variant_recipe",
