@@ -19,6 +19,7 @@ from curation.workspace import DecisionLog, Workspace
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from curation.comparison.report import Report
     from curation.complete import Step
 
 
@@ -214,6 +215,60 @@ class Pool:
         _, outcome = jobs.run_here(self.workspace, recipe, bound, title="Trial", device=device)
         fact = outcome.result
         return Result(self, fact.name, fact.key, fact.kind, dict(recipe.steps))
+
+    def compare(
+        self,
+        selections: Mapping[str, Result] | None = None,
+        *,
+        presets: Sequence[str] | str = (),
+        budget: int | str | None = None,
+        seeds: int = 3,
+        older: Result | None = None,
+        device: str = "auto",
+        **inputs: Pool | Result,
+    ) -> Report:
+        """Selections and presets side by side, random always among them.
+
+        Args:
+            selections: Name → a selection of this pool.
+            presets: Also run these, or "all" whose inputs are bound; the coverage of each is measured. What cannot run,
+                or failed, stands in `comparison.notes`.
+            budget: Compare at so many rows (a count or a percentage): presets are run at it (10 % by default), nested
+                orders are cut to it, others stay as they are and say so.
+            seeds: Random draws beside them.
+            older: A selection that the first one is set against.
+            device: "auto", "cpu", "cuda" or "mps".
+            **inputs: Further inputs of presets by name (`queries`).
+
+        Raises:
+            CurationError: if there is nothing to compare, or something is no selection of this pool.
+        """
+        import dataclasses
+
+        from curation import jobs
+        from curation.comparison import keys_of, load_comparison, notes_of, recipe_of_presets
+        from curation.comparison.summary import report_of
+        from curation.core.method import parse_budget, resolve_count
+
+        keys = {name: chosen.key for name, chosen in (selections or {}).items()}
+        notes: tuple[str, ...] = ()
+        if presets:
+            bound = {n: v.dataset.fingerprint if isinstance(v, Pool) else v.key for n, v in inputs.items()}
+            named = None if presets == "all" else [presets] if isinstance(presets, str) else list(presets)
+            own = self.dataset.fingerprint
+            run = recipe_of_presets(self.workspace, own, bound, budget or "10%", named, seeds=seeds)
+            _, outcome = jobs.run_here(
+                self.workspace, run.recipe, run.bindings, title="Comparison of presets", device=device, go_on=True
+            )
+            keys |= keys_of(run, {step.name: step.key for step in outcome.steps})
+            notes = notes_of(run, {failure.name: failure.message for failure in outcome.failed})
+        tokens = budget is not None and parse_budget(budget)[0] == "tokens"
+        rows = None if budget is None or tokens else resolve_count(budget, len(self))
+        found = load_comparison(self.workspace, keys, budget=rows, seeds=seeds)
+        if found.dataset != self.dataset.fingerprint:
+            raise CurationError("the selections are of another pool", "compare them on their own pool")
+        found = dataclasses.replace(found, notes=(*found.notes, *notes))
+        return report_of(self.workspace, found, older=None if older is None else older.key)
 
     def map(
         self, *, color: Result | None = None, selection: Result | None = None, layout: Result | None = None
