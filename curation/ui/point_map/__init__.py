@@ -28,7 +28,9 @@ Hooks for tests and `benchmarks/browser.py`. They lie in an open shadow root, wh
   before), `data-points` (n), `data-placed` (points with a place), `data-lit` (rows in the view), `data-kept` (rows kept
   by view, cuts and budget), `data-inside` (points inside the last lasso or box), `data-frames` (frames drawn so far),
   `data-seen` (serial of the last gesture that the server took), `data-sent` (of the last one sent), `data-tool`,
-  `data-zoom`, `data-row` (the row under the pointer, or empty), `data-mode`.
+  `data-zoom`, `data-row` (the row under the pointer, or empty), `data-mode`, `data-names` (names written on the map),
+  `data-drawing` ("gpu", or "cpu" where there is no graphics card: WebGL emulated in software is 20 times slower than
+  our own loop; set `globalThis.curationPointMap = {drawing: "gpu"}` before the page loads to have it all the same).
 - The canvas sends `curation-map-drawn` after each frame (bubbling, out of the shadow root; `detail`: `key`, `cause`,
   `frame`, `kept`, `ms` = milliseconds from the first input event that asked for the frame to the end of drawing) and
   `curation-map-taken` when the server's answer to a gesture has arrived (`detail`: `key`, `serial`, `ms` since the

@@ -1,1 +1,182 @@
-// gestures
+// Pointer, wheel, touch and keys over the map.
+
+const STILL = 4; // pixels that a click may wander
+const REACH = 8; // pixels around the pointer in which a point is met
+const STEP = 60; // pixels that an arrow key moves the map
+
+class Gestures {
+  constructor(map) {
+    this.map = map;
+    this.pointers = new Map();
+    const { stage } = map;
+    const on = (name, does, options) => stage.addEventListener(name, (event) => does.call(this, event), options);
+    on("pointerdown", this.down);
+    on("pointermove", this.move);
+    on("pointerup", this.up);
+    on("pointercancel", this.cancel);
+    on("pointerleave", () => this.map.hover(-1));
+    on("wheel", this.wheel, { passive: false });
+    on("contextmenu", (event) => event.preventDefault());
+    on("keydown", this.key);
+    on("keyup", this.keyUp);
+    on("focus", () => this.focus(stage.matches(":focus-visible")));
+    on("blur", () => this.focus(false));
+  }
+
+  at(event) {
+    const box = this.map.stage.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  focus(shown) {
+    this.space = false;
+    this.map.keyboard = shown;
+    this.map.ask("overlay");
+  }
+
+  // ---------------------------------------------------------------- pointer
+
+  down(event) {
+    const { map } = this;
+    if (!map.array) return;
+    const at = this.at(event);
+    this.pointers.set(event.pointerId, at);
+    map.stage.setPointerCapture(event.pointerId);
+    map.stage.focus({ preventScroll: true });
+    if (map.keyboard) this.focus(false);
+    map.toolbar.toggle(false);
+    this.start = at;
+    this.wandered = false;
+    if (this.pointers.size === 2) {
+      map.drawing = null;
+      map.cursor(null);
+      this.mode = "pinch";
+      return;
+    }
+    const held = event.shiftKey ? "add" : event.altKey ? "subtract" : null;
+    const moves = event.button !== 0 || this.space || !map.data.tools || (map.settings.tool === "pan" && !held);
+    this.mode = moves ? "pan" : "draw";
+    this.button = event.button;
+    if (!moves) map.drawing = { op: held ?? map.settings.op, tool: map.settings.tool === "box" ? "box" : "lasso", points: [at] };
+    map.hover(-1);
+  }
+
+  move(event) {
+    const { map } = this;
+    const at = this.at(event);
+    const held = event.shiftKey ? "add" : event.altKey ? "subtract" : null;
+    if (held !== map.heldOp) {
+      map.heldOp = held;
+      map.toolbar.update();
+    }
+    const last = this.pointers.get(event.pointerId);
+    if (!last) return map.meet(at, event);
+    if (this.mode === "pinch") this.pinch(event, at);
+    this.pointers.set(event.pointerId, at);
+    if (Math.hypot(at[0] - this.start[0], at[1] - this.start[1]) > STILL) this.wandered = true;
+    if (!this.wandered) return;
+    if (this.mode === "pan") map.panBy(at[0] - last[0], at[1] - last[1], event);
+    else if (this.mode === "draw") this.draw(at, event);
+  }
+
+  pinch(event, at) {
+    const [other] = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
+    const before = this.pointers.get(event.pointerId);
+    if (!other || !before) return;
+    const spread = Math.hypot(at[0] - other[0], at[1] - other[1]);
+    const was = Math.hypot(before[0] - other[0], before[1] - other[1]);
+    this.map.panBy((at[0] - before[0]) / 2, (at[1] - before[1]) / 2, event);
+    if (was > 0) this.map.zoomBy(spread / was, [(at[0] + other[0]) / 2, (at[1] + other[1]) / 2], event);
+    this.wandered = true;
+  }
+
+  draw(at, event) {
+    const { drawing } = this.map;
+    if (!drawing) return;
+    if (drawing.tool === "box") {
+      const [[x, y]] = drawing.points;
+      drawing.points = [[x, y], [at[0], y], at, [x, at[1]]];
+    } else {
+      const last = drawing.points.at(-1);
+      if (Math.hypot(at[0] - last[0], at[1] - last[1]) < 2) return;
+      drawing.points.push(at);
+    }
+    this.map.countInside(at, false);
+    this.map.ask("overlay", event);
+  }
+
+  up(event) {
+    const { map } = this;
+    this.pointers.delete(event.pointerId);
+    if (this.mode === "pinch") {
+      if (!this.pointers.size) this.mode = null;
+      return;
+    }
+    const { drawing } = map;
+    map.drawing = null;
+    map.cursor(null);
+    if (!this.wandered) {
+      if (this.mode && this.button === 0) map.click(this.at(event));
+    } else if (this.mode === "draw" && drawing) map.finish(drawing);
+    this.mode = null;
+    map.ask("overlay", event);
+  }
+
+  cancel(event) {
+    if (event) this.pointers.delete(event.pointerId);
+    this.mode = null;
+    this.map.drawing = null;
+    this.map.cursor(null);
+    this.map.ask("overlay");
+  }
+
+  wheel(event) {
+    if (!this.map.array) return;
+    event.preventDefault();
+    const pixels = event.deltaY * [1, 16, 400][event.deltaMode];
+    this.map.zoomBy(2 ** (-clamp(pixels, -240, 240) / (event.ctrlKey ? 60 : 200)), this.at(event), event);
+  }
+
+  // ---------------------------------------------------------------- keys
+
+  key(event) {
+    const { map } = this;
+    if (event.ctrlKey || event.metaKey || !map.array) return;
+    const tools = { v: "pan", l: "lasso", b: "box" };
+    const moves = { ArrowLeft: [STEP, 0], ArrowRight: [-STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (moves[key]) map.panBy(...moves[key], event);
+    else if (key === "+" || key === "=") map.zoomBy(1.4, undefined, event);
+    else if (key === "-") map.zoomBy(1 / 1.4, undefined, event);
+    else if (key === "0") map.fit(false);
+    else if (key === "a") map.fit(true);
+    else if (tools[key] && map.data.tools) map.setTool(tools[key]);
+    else if (key === " ") this.space = true;
+    else if (key === "Enter") map.click([map.width / 2, map.height / 2]);
+    else if (key !== "Escape" || !this.escape()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  keyUp(event) {
+    if (event.key === " ") this.space = false;
+  }
+
+  // Whether there was anything to leave; otherwise the page may have its Escape.
+  escape() {
+    const { map } = this;
+    if (map.drawing) {
+      this.cancel();
+      return true;
+    }
+    if (!map.toolbar.panel.hidden) {
+      map.toolbar.toggle(false);
+      return true;
+    }
+    if (map.alone !== null) {
+      map.isolate(null);
+      return true;
+    }
+    return false;
+  }
+}

@@ -1,6 +1,6 @@
 // What feeders, maps and hover answers share in one browser tab. It outlives them: a feeder that goes takes no array away.
 
-const shared = (globalThis.curationPointMap ??= {
+const shared = (globalThis.curationPointMap = globalThis.curationPointMap?.arrays ? globalThis.curationPointMap : {
   arrays: new Map(), // kind:name -> {name, kind, n, values, bytes, ...}, least recently used first
   bytes: 0,
   maps: new Map(), // key -> PointMap
@@ -8,6 +8,8 @@ const shared = (globalThis.curationPointMap ??= {
   views: new Map(), // name -> {cx, cy, zoom, members}
   settings: new Map(), // key of a map -> what the user set on it
   probe: false, // true: a frame's time waits for the graphics card
+  drawing: "", // "gpu" or "cpu": who draws, for tests
+  ...globalThis.curationPointMap,
 });
 
 const MOST_BYTES = 512 * 2 ** 20;

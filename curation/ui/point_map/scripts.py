@@ -11,7 +11,8 @@ PARTS = {
     "feeder": ("registry", "feeder"),
     "hover": ("registry", "hover"),
     "point_map": (
-        "registry", "geometry", "scene", "dom", "overlay", "legend", "sliders", "toolbar", "gestures", "point_map",
+        "registry", "geometry", "rows", "view", "scene", "painter", "dom", "overlay", "legend", "sliders", "toolbar",
+        "gestures", "point_map",
     ),
 }  # fmt: skip
 
