@@ -1,6 +1,18 @@
-"""Views: conditions on rows that combine, travel in a link, and turn into a recipe."""
+"""Views: conditions on the rows of a dataset that hold together, the same in the app, the address, Python and the CLI.
+
+ws = curation.Workspace.open()
+sources = WorkspaceSources(ws, ws.dataset("demo"))
+view = View().add(Words(text="river -lake")).add(Range(score="length", low=200))
+rows = np.flatnonzero(evaluate(view, sources))
+link = view.encode()                                  # View.decode(link) == view; curate view LINK --dataset demo
+made = steps_of(view, sources, Parts(ws, sources.dataset.fingerprint).add)   # the same rows as recipe steps
+"""
+
+from __future__ import annotations
 
 from curation.views.conditions import (
+    LENGTH,
+    SOURCE,
     Among,
     Condition,
     Decided,
@@ -16,6 +28,8 @@ from curation.views.conditions import (
 from curation.views.view import History, View
 
 __all__ = [
+    "LENGTH",
+    "SOURCE",
     "Among",
     "Condition",
     "Decided",

@@ -1,119 +1,201 @@
-"""What can be asked of a row: one condition each, plain data that travels in a link."""
+"""What may be asked of a row: strict data, small enough for an address, and safe to read from a stranger's link.
+
+A condition names stored results by their key, so it means the same rows wherever that result is. What is not understood
+is a ValidationError here and a CurationError in `View.decode`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-MAX_CORNERS, MAX_SHAPES, MAX_VALUES, MAX_TEXT, MAX_LIKE = 400, 64, 2_000, 4_000, 64
-LENGTH, SOURCE = "length", "source"
-"""What stands for the response length and for the file of a row where the key of a result is asked for."""
+from curation.core.row_ranges import parse_ranges
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Key = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[0-9A-Za-z_.\-]+$")]
-Point = tuple[Finite, Finite]
+LENGTH = "length"
+"""In place of a score's key: characters of the response, there before anything is computed."""
+SOURCE = "source"
+"""In place of the key of labels: which file a row came from."""
+
+MAX_CORNERS = 2_000
+MAX_SHAPES = 64
+MAX_VALUES = 2_000
+MAX_NAMES = 100
+MAX_LETTERS = 2_000
+MAX_ROWS_TEXT = 100_000
+MAX_LIKE_ROWS = 1_000
+
+Key = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+"""Key of a stored result."""
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Corner = tuple[Number, Number]
+RowNumber = Annotated[int, Field(ge=0, lt=10**12)]
+Name = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class _Condition(BaseModel):
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Shape(_Condition):
-    """A closed line on a map: what is inside is added to, or taken from, what the shapes before it hold."""
+class Shape(_Part):
+    """One polygon drawn on a map.
 
-    op: Literal["add", "subtract"]
-    points: tuple[Point, ...] = Field(min_length=3, max_length=MAX_CORNERS)
+    Args:
+        op: Whether what is inside joins the region or leaves it.
+        points: 3 corners or more, in data coordinates; a box has 4.
+    """
+
+    op: Literal["add", "subtract"] = "add"
+    points: tuple[Corner, ...] = Field(min_length=3, max_length=MAX_CORNERS)
 
 
-class Region(_Condition):
-    """Rows inside what was drawn on a map; a first shape that takes away takes from all rows."""
+class Region(_Part):
+    """Rows whose place on a map lies within shapes, applied in order to nothing; rows without a place are outside."""
 
     kind: Literal["region"] = "region"
     layout: Key
     shapes: tuple[Shape, ...] = Field(min_length=1, max_length=MAX_SHAPES)
 
 
-class Range(_Condition):
-    """Rows whose score, or one of its columns, lies between two values, both included."""
+class Range(_Part):
+    """Rows with low ≤ score ≤ high; a bound may be None. Rows without a score are out.
+
+    Args:
+        score: Key of a score, or LENGTH.
+        column: A named column of the score instead of the score.
+        low: Lowest value kept.
+        high: Highest value kept.
+    """
 
     kind: Literal["range"] = "range"
     score: Key
-    column: str | None = Field(None, max_length=200)
-    low: Finite | None = None
-    high: Finite | None = None
+    column: str | None = Field(None, min_length=1, max_length=500)
+    low: Number | None = None
+    high: Number | None = None
 
     @model_validator(mode="after")
-    def _in_order(self) -> Range:
+    def _some(self) -> Self:
         if self.low is None and self.high is None:
-            raise ValueError("a range has a lowest or a highest value")
+            raise ValueError("a range needs 'low' or 'high'")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"no value is at least {self.low:g} and at most {self.high:g}")
+        if self.score == LENGTH and self.column is not None:
+            raise ValueError("the length has no columns")
         return self
 
 
-class Among(_Condition):
-    """Rows whose label is among some values, or is any other."""
+class Among(_Part):
+    """Rows whose label is one of some values, or is another one; rows without a label are out in both.
+
+    Args:
+        labels: Key of labels, or SOURCE.
+        values: Names of labels; "noise" is what a clustering left over.
+        keep: Which half.
+    """
 
     kind: Literal["among"] = "among"
     labels: Key
-    values: tuple[Annotated[str, Field(max_length=1_000)], ...] = Field(min_length=1, max_length=MAX_VALUES)
+    values: tuple[Name, ...] = Field(min_length=1, max_length=MAX_VALUES)
     keep: Literal["among", "others"] = "among"
 
 
-class Where(_Condition):
-    """Rows for which an expression is true, see `selector/filter`."""
+class Where(_Part):
+    """Rows for which an expression holds; see `selector/filter`.
+
+    Args:
+        expression: In DuckDB's SQL.
+        names: What the expression calls scores and labels: (name, key). A builtin column needs none, and a name that
+            is not here means the newest result of that name. `views.where` binds all names, so that a link stays exact.
+    """
 
     kind: Literal["where"] = "where"
-    expression: str = Field(min_length=1, max_length=MAX_TEXT)
+    expression: str = Field(min_length=1, max_length=MAX_LETTERS)
+    names: tuple[tuple[Name, Key], ...] = Field((), max_length=MAX_NAMES)
 
 
-class Words(_Condition):
-    """Rows that hold all words, see `selector/search`."""
+class Words(_Part):
+    """Rows in whose text words are found; see `selector/search`.
+
+    Args:
+        text: Words that must all occur, "quoted phrases", -excluded ones; a pattern with `regex`.
+        inside: Where to look.
+        whole: Whole words only.
+        regex: The text is one regular expression (RE2).
+        case: Capitals matter.
+    """
 
     kind: Literal["words"] = "words"
-    text: str = Field(min_length=1, max_length=MAX_TEXT)
+    text: str = Field(min_length=1, max_length=500)
     inside: Literal["both", "prompt", "response"] = "both"
+    whole: bool = False
+    regex: bool = False
+    case: bool = False
 
 
-class Like(_Condition):
-    """The rows nearest in meaning to some rows or to a text; or those that are least like them."""
+class Like(_Part):
+    """The rows most (or least) like some rows or a text, by the cosine of their vectors; see `selector/similar`.
+
+    Args:
+        features: Key of the vectors.
+        rows: Rows to be like, by the mean of the cosines; they themselves count as well.
+        text: What to be like instead.
+        top: How many rows; equals by the lowest row.
+        farthest: The least like instead.
+    """
 
     kind: Literal["like"] = "like"
     features: Key
-    rows: tuple[Annotated[int, Field(ge=0)], ...] = Field((), max_length=MAX_LIKE)
-    text: str = Field("", max_length=MAX_TEXT)
-    top: int = Field(100, ge=1)
+    rows: tuple[RowNumber, ...] = Field((), max_length=MAX_LIKE_ROWS)
+    text: str = Field("", max_length=MAX_LETTERS)
+    top: int = Field(100, ge=1, le=10**8)
     farthest: bool = False
 
     @model_validator(mode="after")
-    def _one_question(self) -> Like:
-        if bool(self.rows) == bool(self.text):
-            raise ValueError("either rows or a text")
+    def _one(self) -> Self:
+        if bool(self.rows) == bool(self.text.strip()):
+            raise ValueError("give either rows or a text to be like")
+        if len(set(self.rows)) < len(self.rows):
+            raise ValueError("a row is named twice")
         return self
 
 
-class Rows(_Condition):
-    """Rows by number: `3, 10-20`."""
+class Rows(_Part):
+    """Rows by number: `3, 7, 10-20`."""
 
     kind: Literal["rows"] = "rows"
-    rows: str = Field(min_length=1, max_length=100_000)
+    rows: str = Field(min_length=1, max_length=MAX_ROWS_TEXT)
+
+    @field_validator("rows")
+    @classmethod
+    def _understood(cls, value: str) -> str:
+        parse_ranges(value)
+        return value
 
 
-class Picked(_Condition):
-    """Rows that a selection takes, or leaves, at its own or a smaller or larger budget of its order."""
+class Picked(_Part):
+    """Rows of a selection, or all others.
+
+    Args:
+        selection: Its key.
+        budget: Only its first picks, where the order is nested; may go further than the selection, as far as the order
+            is known. None = as it is.
+        keep: Which half.
+    """
 
     kind: Literal["picked"] = "picked"
     selection: Key
-    budget: int | None = Field(None, ge=0)
+    budget: int | None = Field(None, ge=0, le=10**12)
     keep: Literal["in", "out"] = "in"
 
 
-class Decided(_Condition):
-    """Rows that were kept, dropped or noted by hand, or have no decision."""
+class Decided(_Part):
+    """Rows by what was decided by hand: kept, dropped, with a note, or neither kept nor dropped ("none")."""
 
     kind: Literal["decided"] = "decided"
-    which: Literal["keep", "drop", "noted", "none"]
+    which: Literal["keep", "drop", "noted", "none"] = "keep"
 
 
 Condition = Annotated[
     Region | Range | Among | Where | Words | Like | Rows | Picked | Decided, Field(discriminator="kind")
 ]
+"""One condition of a view, told apart by `kind`."""
