@@ -25,7 +25,10 @@ from curation.views.conditions import (
     Where,
     Words,
 )
+from curation.views.evaluate import evaluate, exact_bounds, holds, likeness
+from curation.views.sources import Sources, WorkspaceSources
 from curation.views.view import History, View
+from curation.views.wording import describe
 
 __all__ = [
     "LENGTH",
@@ -40,7 +43,14 @@ __all__ = [
     "Region",
     "Rows",
     "Shape",
+    "Sources",
     "View",
     "Where",
     "Words",
+    "WorkspaceSources",
+    "describe",
+    "evaluate",
+    "exact_bounds",
+    "holds",
+    "likeness",
 ]
