@@ -5,7 +5,9 @@ import streamlit as st
 from curation.ui import session
 from curation.ui.components import empty_state, page_header
 from curation.ui.data_view import counts, datasets_view, fields_view, rejected_view, rows_view
+from curation.ui.decide_apply import TITLE
 from curation.ui.import_panel import import_panel
+from curation.ui.run_panel import follow
 
 page_header(
     "Data", "Every row as it was read, what its fields hold, and what could not be read.", icon=":material/table_rows:"
@@ -22,6 +24,7 @@ if dataset is None or info is None:
     )
     import_panel(workspace, key="data.import")
 else:
+    follow(workspace, dataset, TITLE, key="data.edit")
     counts(dataset, info)
     views = {
         "rows": ":material/table_rows: Rows",
@@ -41,7 +44,7 @@ else:
         bind="query-params",
     )
     if view == "rows":
-        rows_view(dataset)
+        rows_view(workspace, dataset)
     elif view == "fields":
         fields_view(dataset)
     elif view == "rejected":

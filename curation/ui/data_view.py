@@ -13,9 +13,12 @@ from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
 from curation.ui import session
 from curation.ui.components import Tile, chart, empty_state, errors_shown, mode, stat_tiles
+from curation.ui.decide_apply import apply_decisions
+from curation.ui.deciding import WHICH, decide_bar, decided_rows, decision_pills, decisions_of
 from curation.ui.field_facts import MOST_VALUES, cached_field_facts, empty_answers, find_rows, in_order
 from curation.ui.preview_view import rejected_table
-from curation.ui.rows import paged, row_card, row_table
+from curation.ui.row_panel import row_panel
+from curation.ui.rows import paged, row_table
 from curation.ui.text import ago, number, percent, plain, size
 from curation.workspace import DatasetInfo, Workspace
 
@@ -39,37 +42,51 @@ def counts(dataset: Dataset, info: DatasetInfo) -> None:
     )  # fmt: skip
 
 
-def rows_view(dataset: Dataset) -> None:
-    """Search, sort, a paged table, and the row that is clicked in full."""
+def rows_view(workspace: Workspace, dataset: Dataset) -> None:
+    """Search, sort, decide on many, a paged table, and the row that is clicked in full."""
     scores = {r.step: r.key for r in reversed(session.results(dataset.fingerprint, "score"))}
     sources = [str(s["name"]) for s in dataset.facts.get("sources", [])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Find", key="data.find", placeholder="text in prompt or response", icon=":material/search:",
             bind="query-params", width="stretch",
-        )  # fmt: skip
+        ).strip()  # fmt: skip
         source = None
         if len(sources) > 1:
             source = st.selectbox("Source", [None, *sources], format_func=lambda s: s or "all", key="data.source")
+        decided = st.selectbox(
+            "By hand", [None, *WHICH], format_func=lambda w: WHICH[w] if w else "all", key="data.decided"
+        )
         order, descending = FILE_ORDER, False
         if scores:
             order = st.selectbox("Order", [FILE_ORDER, *scores], key="data.order")
             descending = st.toggle("highest first", True, key="data.descending", disabled=order == FILE_ORDER)
     score = None if order == FILE_ORDER else np.asarray(cast(Score, session.artifact(scores[order])).values)
-    rows = in_order(find_rows(dataset, text.strip(), source), score, descending=descending)
+    found = find_rows(dataset, text, source)
+    state = decisions_of(workspace, dataset) if decided else None
+    if state is not None:
+        found = found[np.isin(found, decided_rows(state, str(decided)))]
+    rows = in_order(found, score, descending=descending)
+    with st.container(horizontal=True, vertical_alignment="center", key="data.decisions"):
+        if len(rows) < len(dataset):
+            st.caption(f"{number(len(rows))} of {number(len(dataset))} rows", width="content")
+        pills = decision_pills(workspace, dataset, key="data")
+        with st.popover("Use the decisions", icon=":material/rule:", type="tertiary"):
+            apply_decisions(workspace, dataset, key="data.apply")
     if not len(rows):
         st.info("No row matches. Try a shorter text or another source.", icon=":material/search_off:")
         return
-    if text.strip() or source:
-        st.caption(f"{number(len(rows))} of {number(len(dataset))} rows")
+    if len(rows) < len(dataset):
+        decide_bar(workspace, dataset, rows, key="data.bulk", also=(pills,))
     columns = {} if score is None else {order: score}
-    key = rows_key(dataset, text.strip(), source, order, descending)
+    key = rows_key(dataset, text, source, order, descending, *([decided] if decided else []))
     chosen = row_table(dataset, rows, key=key, columns=columns)
     if chosen is None:
-        st.caption(":material/touch_app: Click a row to read all of it.")
+        st.caption(":material/touch_app: Click a row to read all of it, and to keep or drop it.")
         return
-    facts = {name: cast(Score, session.artifact(k)).values[chosen] for name, k in scores.items()}
-    row_card(dataset, chosen, facts=facts, key="data.row")
+    row_panel(
+        workspace, dataset, chosen, key="data.row", words=[text] if text else (), rows=rows, also=(pills,), wide=True
+    )
 
 
 def rows_key(dataset: Dataset, *search: object) -> str:

@@ -58,6 +58,8 @@ class Decisions:
         redo_label: What a redo does again.
         undo_id: Its event, for `DecisionLog.undo(expected=…)`.
         redo_id: The same for redo.
+        undo_row: The row that an undo is about, -1 when it is about several or none.
+        redo_row: The same for redo.
         version: Number of events so far; changes with every one.
     """
 
@@ -70,6 +72,8 @@ class Decisions:
     redo_label: str = ""
     undo_id: str = ""
     redo_id: str = ""
+    undo_row: int = -1
+    redo_row: int = -1
     version: int = 0
 
     def of(self, row: int) -> str:
@@ -150,6 +154,8 @@ class DecisionLog:
             redo_label=undone.label if undone else "",
             undo_id=done.event.id if done else "",
             redo_id=undone.event.id if undone else "",
+            undo_row=int(done.starts[0]) if done and done.count == 1 else -1,
+            redo_row=int(undone.starts[0]) if undone and undone.count == 1 else -1,
             version=replay.count,
         )
 

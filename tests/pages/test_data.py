@@ -41,9 +41,38 @@ def test_a_clicked_row_is_shown_in_full_with_its_scores(open_page, filled_worksp
     at.session_state[f"{key}.table.0"] = {"selection": {"rows": [], "columns": [], "cells": [(3, "prompt")]}}
     at.run()
     assert not at.exception
-    assert any("evil.test" in t.value for t in at.text)
+    assert any("evil.test" in c.proto.json for c in at.get("bidi_component"))
     assert "evil.test" not in everything_markdown_reads(at)
-    assert any("length" in d.value.iloc[:, 0].tolist() for d in at.dataframe)
+    scores = next(d.value for d in at.dataframe if "percentile" in d.value)
+    assert (scores["score"].str.contains("length") & scores["rank"].str.endswith("of 120")).any()
+
+
+def test_found_rows_are_dropped_at_once_shown_by_decision_and_made_a_selection(
+    open_page, filled_workspace, tmp_path, started
+):
+    shutil.copytree(filled_workspace, tmp_path / "copy")
+    workspace = Workspace.open(tmp_path / "copy")
+    dataset = workspace.dataset("few")
+    at = open_page("data", workspace.root)
+    assert "data.bulk.drop" not in [b.key for b in at.button]  # all rows at once is no decision
+    at.text_input(key="data.find").set_value("evil.test").run()
+    at.button(key="data.bulk.drop").click().run()
+    assert not at.exception
+    assert workspace.decisions(dataset).state().dropped.tolist() == [3]
+    assert at.button(key="data.bulk.drop").disabled
+    assert "Dropped 1 row." in everything_markdown_reads(at)
+    at = open_page("data", workspace.root)  # only the fragments were drawn
+    at.selectbox(key="data.decided").set_value("drop").run()
+    assert at.dataframe[0].value["row"].tolist() == [3]
+    at.selectbox(key="data.decided").set_value("noted").run()
+    assert "No row matches" in at.info[0].value
+    at.button(key="data.apply.run").click().run()
+    assert not at.exception
+    recipe, bindings, title = started[0]
+    assert title == "Edited by hand: few"
+    assert recipe.steps["by-hand"]["drop"] == "3"
+    assert "selection" in recipe.steps["by-hand"]
+    assert bindings == {"pool": dataset.fingerprint}
 
 
 def test_find_and_sort(open_page, filled_workspace):
