@@ -260,7 +260,7 @@ class Pool:
             _, outcome = jobs.run_here(
                 self.workspace, run.recipe, run.bindings, title="Comparison of presets", device=device, go_on=True
             )
-            keys |= keys_of(run, {step.name: step.key for step in outcome.steps})
+            keys |= keys_of(run, {step.name: step.key for step in outcome.steps}, list(keys))
             notes = notes_of(run, {failure.name: failure.message for failure in outcome.failed})
         tokens = budget is not None and parse_budget(budget)[0] == "tokens"
         rows = None if budget is None or tokens else resolve_count(budget, len(self))

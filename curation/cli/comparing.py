@@ -84,7 +84,7 @@ def compare(
         title = str(run.recipe.about["title"])
         _, outcome = run_recipe(ws, run.recipe, run.bindings, as_json=as_json, device=device, title=title, go_on=True)
         failed = {failure.name: failure.message for failure in outcome.failed}
-        keys |= keys_of(run, {step.name: step.key for step in outcome.steps})
+        keys |= keys_of(run, {step.name: step.key for step in outcome.steps}, list(keys))
         notes += notes_of(run, failed)
     comparison = load_comparison(ws, keys, budget=_rows(ws, keys, budget), seeds=seeds)
     comparison = dataclasses.replace(comparison, notes=(*comparison.notes, *notes))

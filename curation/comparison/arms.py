@@ -42,8 +42,7 @@ def load_comparison(
         CurationError: for no selection at all, a result that is none, selections of different Datasets, or a budget
             below 1.
     """
-    named = dict(keys) if isinstance(keys, Mapping) else {}
-    listed = list(named.values()) or list(dict.fromkeys(keys))
+    listed = list(dict.fromkeys(keys.values() if isinstance(keys, Mapping) else keys))
     if not listed:
         raise CurationError("there is nothing to compare", "name at least one selection")
     if budget is not None and budget < 1:
@@ -58,10 +57,10 @@ def load_comparison(
             "the selections are of different datasets", "compare those of one; two versions of it by their difference"
         )
     dataset = workspace.dataset(datasets.pop())
-    names = {key: name for name, key in named.items()} or _names(listed, lineages)
-    paid = costs({names[key]: lineages[key] for key in listed})
+    called = dict(keys) if isinstance(keys, Mapping) else _names(listed, lineages)
+    paid = costs({name: lineages[key] for name, key in called.items()})
     arms = []
-    for key in listed:
+    for name, key in called.items():
         made, links = loaded[key], lineages[key]
         order, note = at_budget(made, budget)
         preset = preset_of(links[0].manifest)
@@ -69,7 +68,7 @@ def load_comparison(
         about = about_of(preset) if preset else {}
         arms.append(
             Arm(
-                name=names[key],
+                name=name,
                 key=key,
                 order=order,
                 stored=len(made),
@@ -80,7 +79,7 @@ def load_comparison(
                 weakness=cls.weakness if cls else "",
                 preset=preset,
                 parameters=links[0].manifest.get("parameters", {}),
-                cost=paid[names[key]],
+                cost=paid[name],
                 created=float(links[0].manifest.get("created", 0.0)),
                 note=note,
             )
@@ -170,14 +169,14 @@ def _eligible(
 
 
 def _names(keys: Sequence[str], lineages: Mapping[str, list[Link]]) -> dict[str, str]:
-    """Key → a name: of the preset, else of the step when somebody gave it one, else of the method."""
+    """A name → key: of the preset, else of the method."""
     names: dict[str, str] = {}
     for key in keys:
         link = lineages[key][0]
         wanted = preset_of(link.manifest) or link.use.rpartition("/")[2] or key[:6]
         name, count = wanted, 1
-        while name in names.values():
+        while name in names:
             count += 1
             name = f"{wanted} {count}"
-        names[key] = name
+        names[name] = key
     return names

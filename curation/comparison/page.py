@@ -243,7 +243,7 @@ def _weaknesses(found: Sequence[Weakness]) -> str:
         if one.table:
             parts.append(table(one.columns, one.table))
         if one.missing_reason:
-            parts.append(f'<p class="note">Not measured: {text(one.missing_reason)}</p>')
+            parts.append(f'<p class="note">{text(one.missing_reason[:1].upper() + one.missing_reason[1:])}</p>')
     return "".join(parts)
 
 

@@ -392,14 +392,23 @@ def _with_references(value: Any, moved: Mapping[str, str]) -> Any:
 # ---------------------------------------------------------------------- after the run
 
 
-def keys_of(together: Together, results: Mapping[str, str]) -> dict[str, str]:
+def keys_of(together: Together, results: Mapping[str, str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Name of an arm → key of its Selection, for arms that have one.
 
     Args:
         together: The recipe that ran.
         results: Step → key of its result, for steps that finished.
+        taken: Names that other arms have; an arm of such a name gets a number.
     """
-    return {arm: results[step] for arm, step in together.arms.items() if step in results}
+    keys: dict[str, str] = {}
+    for arm, step in together.arms.items():
+        name, count = arm, 1
+        while name in taken or name in keys:
+            count += 1
+            name = f"{arm} {count}"
+        if step in results:
+            keys[name] = results[step]
+    return keys
 
 
 def notes_of(together: Together, failed: Mapping[str, str] | None = None) -> tuple[str, ...]:
