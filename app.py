@@ -17,6 +17,7 @@ st.navigation(
         st.Page("pages/learnability.py", title="Learnability", icon=":material/school:"),
         st.Page("pages/deduplicate.py", title="Deduplicate", icon=":material/content_copy:"),
         st.Page("pages/select.py", title="Select", icon=":material/checklist:"),
+        st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("pages/trial.py", title="Trial", icon=":material/science:"),
         st.Page("pages/export.py", title="Export", icon=":material/ios_share:"),
         st.Page("pages/jobs.py", title="Jobs", icon=":material/pending_actions:"),

@@ -82,6 +82,7 @@ def arm_shares_figure(
             },
             name=look.label,
             customdata=list(zip(counts[place, groups].tolist(), said.tolist(), strict=True)),
+            cliponaxis=False,
             hovertemplate=f"{look.label}<br>%{{x:.1%}}, %{{customdata[0]:,}} rows: %{{customdata[1]}}<extra></extra>",
         )
     more = len(labels) - len(groups)
@@ -89,7 +90,7 @@ def arm_shares_figure(
     fig.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, bargap=0.2)
     fig.update_xaxes(
         tickformat=".0%", rangemode="tozero",
-        title_text=f"share of the rows; filled: outside chance, hollow: no different from it{note}",
+        title_text=f"share of the rows (filled: outside chance){note}",
     )  # fmt: skip
     fig.update_yaxes(
         tickvals=places, ticktext=palette.names_of([labels[int(g)] for g in groups], limit=34),

@@ -15,6 +15,8 @@ ROW = 62
 """Pixels of one arm."""
 REACH = 0.86
 """The highest step fills this part of its row."""
+TOP, FEW = 0.97, 4
+"""Outer bins are drawn up to this part of the row; with so few bins they count like any other."""
 
 
 def arm_spread_figure(
@@ -58,15 +60,18 @@ def arm_spread_figure(
     width = np.diff(np.log(edges) if logarithmic else edges)
     densities = [_density(c, width) for _, c in rows]
     behind = _density(pool, width)
-    scale = REACH / max(max((float(d.max()) for d in densities), default=0.0), float(behind.max()), 1e-300)
+    # the outer bins hold whatever lies beyond, too: where there are others, they do not set the scale
+    inner = slice(1, -1) if len(width) > FEW else slice(None)
+    scale = REACH / max(max(float(d[inner].max()) for d in [*densities, behind]), 1e-300)
+    densities, behind = [np.minimum(d * scale, TOP) for d in densities], np.minimum(behind * scale, TOP)
     c = palette.colours(mode)
     fig = palette.figure(mode, height=height or 76 + ROW * len(rows))
     for place, ((look, count), density) in enumerate(zip(rows, densities, strict=True)):
         base = len(rows) - 1 - place
-        _steps(fig, edges, behind * scale, base, fill=c.grid, line=None)
+        _steps(fig, edges, behind, base, fill=c.grid, line=None)
         if count.sum():
-            _steps(fig, edges, density * scale, base, fill=faint(look.colour, 0.22), line=look.colour)
-            _hover(fig, edges, count, density * scale, base, look, logarithmic)
+            _steps(fig, edges, density, base, fill=faint(look.colour, 0.22), line=look.colour)
+            _hover(fig, edges, count, density, base, look, logarithmic)
         if place < len(medians) and np.isfinite(medians[place]):
             _median(fig, float(np.clip(medians[place], edges[0], edges[-1])), float(medians[place]), base, look, mode)
         note = notes[place] if place < len(notes) else ""
@@ -80,6 +85,7 @@ def arm_spread_figure(
         "dotted line: of all rows</sup>",
         type="log" if logarithmic else "linear",
         range=[float(np.log10(v)) if logarithmic else float(v) for v in (edges[0], edges[-1])],
+        dtick="D2" if logarithmic else None,
         showgrid=False,
     )
     fig.update_yaxes(

@@ -30,7 +30,7 @@ from curation.core.artifacts import (
 from curation.core.dataset import Dataset
 from curation.core.errors import RecipeError
 from curation.core.method import Method, find
-from curation.recipe import Recipe
+from curation.recipe import Recipe, preset_names
 from curation.ui import session
 from curation.ui.text import ago, number
 from curation.workspace import ResultInfo
@@ -284,14 +284,31 @@ def _detail(parameters: dict[str, Any]) -> str:
 
 @lru_cache(512)
 def is_result(key: str, step: str, recipe: str) -> bool:
-    """True when a step was the result of the recipe that it was made by."""
-    return bool(recipe) and Recipe.read(recipe).result.removeprefix("$") == step
+    """True when a step was the result of the recipe that it was made by, or an arm of a recipe with several."""
+    if not recipe:
+        return False
+    made_by = Recipe.read(recipe)
+    arms = _arms(made_by)
+    return step in arms.values() if arms else made_by.result.removeprefix("$") == step
 
 
 @lru_cache(512)
 def preset_title(key: str, step: str, recipe: str) -> str:
     """The title of the preset whose result a step was, "" otherwise."""
-    return str(Recipe.read(recipe).about.get("title", "")) if recipe and is_result(key, step, recipe) else ""
+    if not recipe or not is_result(key, step, recipe):
+        return ""
+    made_by = Recipe.read(recipe)
+    arms = _arms(made_by)
+    preset = next((name for name, arm in arms.items() if arm == step), "") if arms else ""
+    if arms and preset not in preset_names():
+        return ""
+    return str((Recipe.read(preset) if preset else made_by).about.get("title", ""))
+
+
+def _arms(recipe: Recipe) -> dict[str, str]:
+    """Name → step of a recipe that runs several presets or selections, {} of any other."""
+    arms = recipe.about.get("arms")
+    return {str(name): str(step) for name, step in arms.items()} if isinstance(arms, dict) else {}
 
 
 def features_of(stored: Stored, fingerprint: str) -> tuple[str, Features] | None:

@@ -63,7 +63,7 @@ def test_overlap_is_rows_in_common_of_rows_in_either():
     assert heat.z.tolist() == [[pytest.approx(5 / 15)]]
     assert "5 rows in both, 33%" in heat.customdata[0][0]
     assert "more than chance" in heat.customdata[0][0]
-    assert list(fig.layout.xaxis.ticktext) == ["A"]
+    assert list(fig.layout.xaxis.ticktext) == ["A · one"]
     assert list(fig.layout.yaxis.ticktext) == [f"B · {SAFE}"]
     assert fig.layout.annotations[0].text.startswith(f"<b>33%</b> {ABOVE}<br>")
     assert f"chance {2 / 18:.0%}" in fig.layout.annotations[0].text

@@ -37,7 +37,8 @@ class Legend {
     const { map } = this;
     const { colour } = map.data;
     const array = colour && map.column();
-    this.root.hidden = !array;
+    // one category explains itself
+    this.root.hidden = !array || (colour.kind === "categories" && colour.names.length < 2);
     const made = array ? JSON.stringify([colour, map.data.mode, map.data.n]) : "";
     if (made === this.made) return;
     this.made = made;
