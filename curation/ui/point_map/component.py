@@ -13,7 +13,7 @@ import streamlit as st
 
 from curation.ui.point_map.events import INBOX, SEEN, MapEvents, events_of, serial_of
 from curation.ui.point_map.parts import BudgetCut, Categories, Cut, Numbers, PlaceName, Shape
-from curation.ui.point_map.scripts import script, style
+from curation.ui.point_map.scripts import script
 from curation.ui.text import one_line
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MOST_NAMES = 2_000
 HELD = 8
 """Messages kept when a run was cut short; the browser sends one at a time."""
 
-_map = st.components.v2.component("curation_point_map", js=script("point_map"), css=style())
+_map = st.components.v2.component("curation_point_map", js=script("map"))
 
 
 def point_map(

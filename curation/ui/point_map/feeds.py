@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from streamlit.errors import StreamlitDuplicateElementKey
 
-from curation.ui.point_map.scripts import script
+from curation.ui.point_map.scripts import script, style
 
 MAGIC = b"CPM1"
 NEVER = 2**31 - 1
@@ -21,6 +21,7 @@ OUTER = 0.001
 PACKED = 48
 """Arrays kept packed on the server; at a million rows one has 0.1 to 8 MB."""
 
+_engine = st.components.v2.component("curation_point_engine", js=script("engine"))
 _feeder = st.components.v2.component("curation_point_feeder", js=script("feeder"))
 
 
@@ -34,6 +35,8 @@ def feed_points(name: str, xy: np.ndarray) -> str:
     Returns:
         The name.
     """
+    with contextlib.suppress(StreamlitDuplicateElementKey):  # once for all maps of a page
+        _engine(key="feed.engine", data={"style": style()}, height="content")
     return _feed(name, "points", lambda: pack_points(name, xy))
 
 

@@ -1,7 +1,6 @@
 // Pointer, wheel, touch and keys over the map.
 
 const STILL = 4; // pixels that a click may wander
-const REACH = 8; // pixels around the pointer in which a point is met
 const STEP = 60; // pixels that an arrow key moves the map
 
 class Gestures {
@@ -14,7 +13,7 @@ class Gestures {
     on("pointermove", this.move);
     on("pointerup", this.up);
     on("pointercancel", this.cancel);
-    on("pointerleave", () => this.map.hover(-1));
+    on("pointerleave", () => this.map.pointing.hover(-1));
     on("wheel", this.wheel, { passive: false });
     on("contextmenu", (event) => event.preventDefault());
     on("keydown", this.key);
@@ -48,8 +47,7 @@ class Gestures {
     this.start = at;
     this.wandered = false;
     if (this.pointers.size === 2) {
-      map.drawing = null;
-      map.cursor(null);
+      map.lasso.stop();
       this.mode = "pinch";
       return;
     }
@@ -57,8 +55,8 @@ class Gestures {
     const moves = event.button !== 0 || this.space || !map.data.tools || (map.settings.tool === "pan" && !held);
     this.mode = moves ? "pan" : "draw";
     this.button = event.button;
-    if (!moves) map.drawing = { op: held ?? map.settings.op, tool: map.settings.tool === "box" ? "box" : "lasso", points: [at] };
-    map.hover(-1);
+    if (!moves) map.lasso.begin(held ?? map.settings.op, map.settings.tool === "box" ? "box" : "lasso", at);
+    map.pointing.hover(-1);
   }
 
   move(event) {
@@ -70,13 +68,13 @@ class Gestures {
       map.toolbar.update();
     }
     const last = this.pointers.get(event.pointerId);
-    if (!last) return map.meet(at, event);
+    if (!last) return map.pointing.meet(at, event);
     if (this.mode === "pinch") this.pinch(event, at);
     this.pointers.set(event.pointerId, at);
     if (Math.hypot(at[0] - this.start[0], at[1] - this.start[1]) > STILL) this.wandered = true;
     if (!this.wandered) return;
     if (this.mode === "pan") map.panBy(at[0] - last[0], at[1] - last[1], event);
-    else if (this.mode === "draw") this.draw(at, event);
+    else if (this.mode === "draw") map.lasso.to(at, event);
   }
 
   pinch(event, at) {
@@ -90,21 +88,6 @@ class Gestures {
     this.wandered = true;
   }
 
-  draw(at, event) {
-    const { drawing } = this.map;
-    if (!drawing) return;
-    if (drawing.tool === "box") {
-      const [[x, y]] = drawing.points;
-      drawing.points = [[x, y], [at[0], y], at, [x, at[1]]];
-    } else {
-      const last = drawing.points.at(-1);
-      if (Math.hypot(at[0] - last[0], at[1] - last[1]) < 2) return;
-      drawing.points.push(at);
-    }
-    this.map.countInside(at, false);
-    this.map.ask("overlay", event);
-  }
-
   up(event) {
     const { map } = this;
     this.pointers.delete(event.pointerId);
@@ -112,22 +95,18 @@ class Gestures {
       if (!this.pointers.size) this.mode = null;
       return;
     }
-    const { drawing } = map;
-    map.drawing = null;
-    map.cursor(null);
-    if (!this.wandered) {
-      if (this.mode && this.button === 0) map.click(this.at(event));
-    } else if (this.mode === "draw" && drawing) map.finish(drawing);
+    if (this.mode === "draw" && this.wandered && map.lasso.drawing) map.lasso.finish();
+    else {
+      map.lasso.stop();
+      if (this.mode && !this.wandered && this.button === 0) map.pointing.click(this.at(event));
+    }
     this.mode = null;
-    map.ask("overlay", event);
   }
 
   cancel(event) {
     if (event) this.pointers.delete(event.pointerId);
     this.mode = null;
-    this.map.drawing = null;
-    this.map.cursor(null);
-    this.map.ask("overlay");
+    this.map.lasso.stop();
   }
 
   wheel(event) {
@@ -152,7 +131,7 @@ class Gestures {
     else if (key === "a") map.fit(true);
     else if (tools[key] && map.data.tools) map.setTool(tools[key]);
     else if (key === " ") this.space = true;
-    else if (key === "Enter") map.click([map.width / 2, map.height / 2]);
+    else if (key === "Enter") map.pointing.click([map.width / 2, map.height / 2]);
     else if (key !== "Escape" || !this.escape()) return;
     event.preventDefault();
     event.stopPropagation();
@@ -165,7 +144,7 @@ class Gestures {
   // Whether there was anything to leave; otherwise the page may have its Escape.
   escape() {
     const { map } = this;
-    if (map.drawing) {
+    if (map.lasso.drawing) {
       this.cancel();
       return true;
     }
@@ -173,8 +152,8 @@ class Gestures {
       map.toolbar.toggle(false);
       return true;
     }
-    if (map.alone !== null) {
-      map.isolate(null);
+    if (map.limits.alone !== null) {
+      map.limits.isolate(null);
       return true;
     }
     return false;

@@ -5,7 +5,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const { key, answer } = data;
   const asker = { ask: (row) => setTriggerValue("row", row) };
   shared.hovers.set(key, asker);
-  if (answer) shared.maps.get(key)?.answered(answer);
+  if (answer) shared.maps.get(key)?.pointing.answered(answer);
   return () => {
     if (shared.hovers.get(key) === asker) shared.hovers.delete(key);
   };

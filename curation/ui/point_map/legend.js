@@ -7,7 +7,7 @@ class Legend {
     this.map = map;
     this.title = el("span", { class: "pm-legend-title" });
     this.clear = el("button", { type: "button", class: "pm-link", text: "show all", hidden: true });
-    this.clear.addEventListener("click", () => map.isolate(null));
+    this.clear.addEventListener("click", () => map.limits.isolate(null));
     this.fold = el("button", { type: "button", class: "pm-button pm-small", title: "Fold the legend", "aria-expanded": "true" }, icon("down"));
     this.fold.addEventListener("click", () => this.folded((map.settings.folded = !this.body.hidden)));
     this.body = el("div", { class: "pm-legend-body" });
@@ -52,7 +52,7 @@ class Legend {
 
   categories(colour) {
     const { map } = this;
-    const totals = map.totals();
+    const totals = map.limits.totals();
     const codes = [...totals.keys()].map((k) => k - 1).filter((code) => totals[code + 1] > 0);
     codes.sort((a, b) => (a < 0) - (b < 0) || totals[b + 1] - totals[a + 1] || a - b);
     write(this.title, `${count(codes.filter((c) => c >= 0).length)} categories`);
@@ -66,7 +66,7 @@ class Legend {
         { type: "button", class: "pm-legend-entry", "data-code": code, "aria-pressed": "false", title: `${name} — click: only this one; with Ctrl: this one too` },
         [dot, el("span", { class: "pm-name", text: name }), number],
       );
-      entry.addEventListener("click", (event) => map.isolate(code, event.ctrlKey || event.metaKey || event.shiftKey));
+      entry.addEventListener("click", (event) => map.limits.isolate(code, event.ctrlKey || event.metaKey || event.shiftKey));
       this.entries.push({ code, number, entry });
       this.body.append(entry);
     }
@@ -103,10 +103,10 @@ class Legend {
   // Counts of what is kept; while a slider moves only the entries that can be in sight.
   update(quick = false) {
     const { map } = this;
-    if (map.data.colour?.kind !== "categories" || !map.kinds) return;
-    const alone = map.alone;
+    if (map.data.colour?.kind !== "categories" || !map.limits.kinds) return;
+    const { alone } = map.limits;
     for (const { code, number, entry } of quick ? this.entries.slice(0, 24) : this.entries) {
-      write(number, count(map.kinds[code + 1] ?? 0));
+      write(number, count(map.limits.kinds[code + 1] ?? 0));
       const off = alone !== null && !alone.has(code);
       entry.classList.toggle("pm-off", off);
       entry.setAttribute("aria-pressed", String(alone !== null && !off));

@@ -17,11 +17,12 @@ class Overlay {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     for (const shape of map.data.shapes) this.outline(map, shape.points.map(([x, y]) => map.toFrame(x, y)), shape.op, false);
     if (map.settings.names) this.names(map);
-    if (map.drawing) this.outline(map, map.drawing.points, map.drawing.op, true);
-    else if (map.waiting) this.outline(map, map.waiting.map(([x, y]) => map.toFrame(x, y)), map.waitingOp, false);
+    const { drawing, waiting } = map.lasso;
+    if (drawing) this.outline(map, drawing.points, drawing.op, true);
+    else if (waiting) this.outline(map, waiting.points.map(([x, y]) => map.toFrame(x, y)), waiting.op, false);
     const { open_row: open } = map.data;
     if (open !== null && open !== undefined) this.ring(map, open, theme.selected, 8, 2.5);
-    if (map.hovered >= 0) this.ring(map, map.hovered, theme.text, 6.5, 2);
+    if (map.pointing.hovered >= 0) this.ring(map, map.pointing.hovered, theme.text, 6.5, 2);
     if (map.keyboard) this.cross(map);
   }
 

@@ -1,24 +1,17 @@
 // The map: holds what the server said, what the user is doing, and draws when something changed.
 
-const REST = 120; // milliseconds that the pointer rests before the row's text is asked for
-const AGAIN = 10_000; // milliseconds until a gesture that nobody took is sent again
-const MOST_ANSWERS = 500;
-
 class PointMap {
   constructor(component) {
     this.data = component.data;
     this.turn = 0;
-    this.queue = [];
-    this.outstanding = null;
-    this.serial = 0;
     this.frames = 0;
-    this.hovered = -1;
-    this.drawing = this.waiting = this.alone = null;
-    this.numbers = { kept: 0, lit: 0 };
+    this.limits = new Limits(this);
+    this.sender = new Sender(this);
+    this.pointing = new Pointing(this);
+    this.lasso = new Lasso(this);
     this.width = this.height = 0;
     this.ratio = 1;
     this.covered = [];
-    this.cuts = new Map();
     this.todo = new Set();
     const { key, tool } = component.data;
     if (!shared.settings.has(key)) shared.settings.set(key, { tool, op: "replace", size: 1, opacity: 1, names: true });
@@ -32,19 +25,16 @@ class PointMap {
     this.stage = el("div", { class: "pm-stage", tabindex: "0", role: "application", "aria-roledescription": "map" });
     this.counter = el("div", { class: "pm-card pm-count" });
     this.note = el("div", { class: "pm-note pm-far" });
-    this.near = el("div", { class: "pm-card pm-cursor", hidden: true, "aria-hidden": "true" });
-    this.tip = el("div", { class: "pm-card pm-tooltip", hidden: true, role: "tooltip" });
     this.message = el("div", { class: "pm-message", hidden: true, role: "alert" });
     this.live = el("div", { class: "pm-live", "aria-live": "polite" });
     this.legend = new Legend(this);
     this.toolbar = new Toolbar(this);
-    this.controls = el("div", { class: "pm-controls" });
     this.frameBox = el("div", { class: "pm-frame" }, [
       this.canvas, this.over, this.stage, this.toolbar.top, this.legend.root, this.toolbar.side, this.toolbar.panel,
-      el("div", { class: "pm-bottom" }, [this.counter, this.note]), this.near, this.tip, this.message,
+      el("div", { class: "pm-bottom" }, [this.counter, this.note]), this.lasso.near, this.pointing.tip, this.message,
     ]);
-    this.root = el("div", { class: "pm-root" }, [this.frameBox, this.controls, this.live]);
-    parent.append(this.root);
+    this.root = el("div", { class: "pm-root" }, [this.frameBox, this.limits.root, this.live]);
+    parent.append(el("style", { text: shared.style }), this.root);
     this.overlay = new Overlay(this.over);
     this.scene = drawerFor(this.canvas);
     if (!this.scene.works) this.say("This browser has no WebGL2 context left for the map. Close other tabs with maps and reload the page.");
@@ -55,6 +45,7 @@ class PointMap {
     this.canvas.addEventListener("webglcontextrestored", () => {
       this.say("");
       this.scene.build();
+      this.limits.changed = true;
       this.refresh();
     });
     this.gestures = new Gestures(this);
@@ -76,9 +67,9 @@ class PointMap {
     this.box = viewBox(data.group ? `group|${data.group}|${data.points}` : `map|${data.key}|${data.points}`, this);
     this.frameBox.style.height = `${data.height}px`;
     for (const [name, value] of Object.entries(data.theme)) this.root.style.setProperty(`--pm-${name}`, value);
-    if (JSON.stringify(old.colour?.column) !== JSON.stringify(data.colour?.column)) this.alone = null;
-    if (old.points !== data.points) this.hover(-1);
-    this.taken(data.seen);
+    if (JSON.stringify(old.colour?.column) !== JSON.stringify(data.colour?.column)) this.limits.alone = null;
+    if (old.points !== data.points) this.pointing.hover(-1);
+    this.sender.taken(data.seen);
     this.toolbar.update();
     this.refresh();
   }
@@ -111,12 +102,10 @@ class PointMap {
     this.array = wrong ? undefined : useArray("points", data.points);
     if (!this.array) return this.ask("points");
     this.complete = this.uses().every((id) => shared.arrays.has(id));
-    if (!this.rows || this.rows.n !== data.n) this.rows = new Rows(data.n);
     this.colourPoints();
-    this.syncSliders();
-    this.recount();
+    this.limits.sync();
     this.legend.build();
-    if (this.gridOf !== this.array) this.later(() => this.grid());
+    if (this.pointing.gridOf !== this.array) this.later(() => this.pointing.grid());
     return this.ask("points", "overlay");
   }
 
@@ -124,11 +113,9 @@ class PointMap {
     const { data } = this;
     const array = this.column();
     const id = JSON.stringify([data.colour, data.theme, data.n, Boolean(array)]);
-    if (id !== this.coloured) {
-      this.coloured = id;
-      this.colours = colourRows(data.n, data.colour, array, data.theme, (code) => this.categoryColour(code));
-      this.kinds = data.colour?.kind === "categories" && array ? new Uint32Array(array.most + 2) : null;
-    }
+    if (id === this.coloured) return;
+    this.coloured = id;
+    this.colours = colourRows(data.n, data.colour, array, data.theme, (code) => this.categoryColour(code));
   }
 
   categoryColour(code) {
@@ -136,109 +123,13 @@ class PointMap {
     return code < 0 || !colour.colours.length ? colour.none : colour.colours[code % colour.colours.length];
   }
 
-  totals() {
-    const array = this.column();
-    if (!array.totals) {
-      array.totals = new Uint32Array(array.most + 2);
-      for (let i = 0; i < array.n; i++) array.totals[array.values[i] + 1]++;
-    }
-    return array.totals;
-  }
-
-  // ---------------------------------------------------------------- what stands out
-
-  sliders() {
-    return [...this.cuts.values(), ...(this.budget ? [this.budget] : [])].filter((slider) => slider.array);
-  }
-
-  syncSliders() {
-    const { cuts, budget } = this.data;
-    for (const column of [...this.cuts.keys()]) if (!cuts.some((cut) => cut.column === column)) this.cuts.delete(column);
-    for (const cut of cuts) if (!this.cuts.has(cut.column)) this.cuts.set(cut.column, new CutSlider(this, cut.column));
-    if (!budget) this.budget = null;
-    else this.budget ??= new BudgetSlider(this);
-    const wanted = [...cuts.map((cut) => this.cuts.get(cut.column).root), ...(budget ? [this.budget.root] : [])];
-    if (wanted.length !== this.controls.children.length || wanted.some((node, i) => this.controls.children[i] !== node)) {
-      this.controls.replaceChildren(...wanted);
-    }
-    this.controls.hidden = !wanted.length;
-    for (const cut of cuts) this.cuts.get(cut.column).sync(cut);
-    if (budget) this.budget.sync(budget);
-  }
-
-  lit() {
-    return this.data.lit ? useArray("mask", this.data.lit)?.values : null;
-  }
-
-  prepare(source) {
-    if (!this.array) return;
-    this.rows.prepare(source, this.lit(), this.array, this.sliders());
-  }
-
-  // Count with one slider moving; done in the next frame, once however many events came before it.
-  step(source, event) {
-    if (!this.array) return;
-    if (this.rows.for !== source) this.prepare(source);
-    this.moving = source;
-    this.ask("step", event);
-  }
-
-  settle() {
-    this.later(() => this.histograms());
-    this.tellAloud();
-  }
-
-  recount() {
-    if (!this.array) return;
-    const busy = this.sliders().find((slider) => slider.track.busy) ?? null;
-    this.prepare(busy);
-    this.select(busy);
-    this.later(() => this.histograms());
-    this.tellAloud();
-  }
-
-  select(source) {
-    const { rows, data } = this;
-    const codes = this.kinds ? this.column().values : null;
-    const alone = this.alone && this.kinds ? Uint8Array.from(this.kinds, (_, k) => (this.alone.has(k - 1) ? 1 : 0)) : null;
-    rows.select(source?.active ? source.filter : null, codes, this.kinds, alone);
-    this.numbers = { kept: rows.kept, lit: data.lit ? (useArray("mask", data.lit)?.count ?? data.n) : data.n };
-    this.indexStale = true;
-    this.legend.update(source?.track.busy);
-    for (const slider of this.sliders()) slider.tell();
-    this.tell();
-  }
-
-  histograms() {
-    if (!this.array || this.sliders().some((slider) => slider.track.busy)) return;
-    for (const slider of this.cuts.values()) {
-      if (!slider.array) continue;
-      this.prepare(slider);
-      slider.histogram(this.rows.base);
-    }
-  }
-
-  isolate(code, more = false) {
-    const only = this.alone !== null && this.alone.size === 1 && this.alone.has(code);
-    if (code === null || (only && !more)) this.alone = null;
-    else if (!more || this.alone === null) this.alone = new Set([code]);
-    else {
-      this.alone = new Set(this.alone);
-      if (!this.alone.delete(code)) this.alone.add(code);
-      if (!this.alone.size) this.alone = null;
-    }
-    this.recount();
-    this.legend.update();
-    this.ask("points");
-  }
-
   // ---------------------------------------------------------------- words
 
   tell() {
-    const { kept, lit } = this.numbers;
+    const { kept, lit } = this.limits.numbers;
     const { n } = this.data;
     let text = `${count(n)} rows`;
-    if (this.sliders().some((slider) => slider.active && slider !== this.budget) || kept < lit) text = `${count(kept)} kept · ${share(kept, lit)} of the view`;
+    if (kept < lit || this.limits.cutting) text = `${count(kept)} kept · ${share(kept, lit)} of the view`;
     else if (lit < n) text = `${count(lit)} in view · ${share(lit, n)}`;
     write(this.counter, text);
     const notes = [];
@@ -254,7 +145,7 @@ class PointMap {
     this.aloud = setTimeout(() => {
       const { colour, alt, n } = this.data;
       const by = colour ? `, coloured by ${colour.kind === "numbers" ? colour.label : "category"}` : "";
-      const { kept, lit } = this.numbers;
+      const { kept, lit } = this.limits.numbers;
       const words = `${alt}: ${count(n)} rows${by}; ${count(lit)} in the view, ${count(kept)} kept.`;
       this.stage.setAttribute("aria-label", `${words} Arrow keys move, plus and minus zoom, 0 shows the first view, L lasso, B box, V move, Enter opens the row in the middle.`);
       write(this.live, words);
@@ -278,7 +169,7 @@ class PointMap {
     this.scene.resize(Math.round(width * ratio), Math.round(height * ratio));
     [this.over.width, this.over.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     this.font = getComputedStyle(this.root).fontFamily;
-    for (const slider of this.cuts.values()) if (slider.counts) slider.track.bars(slider.counts, this.theme);
+    this.limits.paint();
     this.legend.fit();
     this.ask("points", "overlay");
     if (this.width && !this.frames) this.draw();
@@ -353,7 +244,7 @@ class PointMap {
   setView({ cx, cy, zoom }, event = undefined, exact = undefined) {
     Object.assign(this.box, { cx, cy, zoom: exact ?? zoom });
     for (const member of this.box.members) {
-      member.hover(-1);
+      member.pointing.hover(-1);
       member.ask("view", member === this ? event : undefined);
     }
   }
@@ -389,7 +280,7 @@ class PointMap {
     if (!this.width || !this.array || this.ended) return;
     const { todo, asked } = this;
     [this.todo, this.asked] = [new Set(), undefined];
-    if (todo.has("step") && this.moving) this.select(this.moving);
+    if (todo.has("step")) this.limits.select();
     this.begin();
     if (["points", "view", "step", "style"].some((cause) => todo.has(cause))) this.drawPoints();
     if (["points", "view", "overlay", "style"].some((cause) => todo.has(cause))) this.overlay.draw(this);
@@ -398,13 +289,14 @@ class PointMap {
   }
 
   drawPoints() {
-    const { scene, array, rows, settings } = this;
+    const { scene, array, limits, settings } = this;
+    const { rows } = limits;
     if (!scene.works || !this.colours) return;
     scene.send("points", drawnPoints(array));
     scene.send("colours", this.colours);
     const all = rows.drawn === array.placed;
-    if (this.indexStale) scene.sendIndex(all ? null : rows.index, rows.drawn);
-    this.indexStale = false;
+    if (limits.changed) scene.sendIndex(all ? null : rows.index, rows.drawn);
+    limits.changed = false;
     const [sx, sy] = this.scale();
     const seen = shareInView(array, [this.box.cx, this.box.cy], this.width / 2 / sx, this.height / 2 / sy);
     const area = this.width * this.height;
@@ -438,12 +330,12 @@ class PointMap {
     const { canvas, frames } = this;
     const about = {
       key: this.data.key, mode: this.data.mode, frames, tool: this.settings.tool, zoom: this.box.zoom.toPrecision(5),
-      seen: this.data.seen, sent: this.serial, ready: this.complete && !this.wrong ? 1 : 0, names: this.named ?? 0,
+      seen: this.data.seen, sent: this.sender.serial, ready: this.complete && !this.wrong ? 1 : 0, names: this.named ?? 0,
       drawing: this.scene.kind,
     };
     for (const [name, value] of Object.entries(about)) canvas.setAttribute(`data-${name}`, value);
     const ms = asked === undefined ? null : performance.now() - asked;
-    const detail = { key: this.data.key, cause, frame: frames, kept: this.numbers.kept, ms };
+    const detail = { key: this.data.key, cause, frame: frames, kept: this.limits.numbers.kept, ms };
     canvas.dispatchEvent(new CustomEvent("curation-map-drawn", { detail, bubbles: true, composed: true }));
   }
 
@@ -451,167 +343,6 @@ class PointMap {
     const run = () => this.ended || does();
     if (globalThis.requestIdleCallback) requestIdleCallback(run, { timeout: 400 });
     else setTimeout(run, 50);
-  }
-
-  // ---------------------------------------------------------------- pointing
-
-  grid() {
-    if (this.array && this.gridOf !== this.array) {
-      this.array.grid ??= new Grid(this.array);
-      this.gridOf = this.array;
-    }
-    return this.array?.grid;
-  }
-
-  nearest(at) {
-    const [x, y] = this.toData(...at);
-    return this.grid()?.nearest(x, y, ...this.scale(), REACH, this.rows.keep) ?? -1;
-  }
-
-  meet(at, event) {
-    if (!this.array || this.gridOf !== this.array || event.buttons) return;
-    this.pointer = at;
-    this.hover(this.nearest(at));
-  }
-
-  hover(row) {
-    if (row === this.hovered) return;
-    this.hovered = row;
-    this.canvas.setAttribute("data-row", row < 0 ? "" : row);
-    this.stage.classList.toggle("pm-met", row >= 0);
-    clearTimeout(this.resting);
-    this.showTip();
-    if (row >= 0) this.resting = setTimeout(() => this.askText(row), REST);
-    this.ask("overlay");
-  }
-
-  answers() {
-    this.array.answers ??= new Map();
-    return this.array.answers;
-  }
-
-  askText(row) {
-    if (!this.answers().has(row)) shared.hovers.get(this.data.key)?.ask(row);
-  }
-
-  answered(answer) {
-    if (!this.array) return;
-    const answers = this.answers();
-    if (answers.size > MOST_ANSWERS) answers.clear();
-    answers.set(answer.row, answer);
-    if (answer.row === this.hovered) this.showTip();
-  }
-
-  // One line about the colour of a row.
-  ownColour(row) {
-    const { colour } = this.data;
-    const array = this.column();
-    if (!array) return null;
-    const value = array.values[row];
-    if (colour.kind === "categories") return ["", value < 0 ? colour.none_name : (colour.names[value] ?? `category ${value}`)];
-    return [colour.label, Number.isFinite(value) ? number(value) : "missing"];
-  }
-
-  showTip() {
-    const { tip, hovered } = this;
-    const place = hovered >= 0 && this.placeOf(hovered);
-    tip.hidden = !place;
-    if (!place) return;
-    const answer = this.answers().get(hovered);
-    const own = this.ownColour(hovered);
-    const facts = [...(own ? [own] : []), ...(answer?.facts ?? [])];
-    tip.replaceChildren(
-      el("strong", { text: answer?.title ?? `row ${count(hovered)}` }),
-      ...facts.map(([name, value]) => el("div", { class: "pm-fact" }, [name && el("span", { text: name }), el("span", { text: value })])),
-      ...(answer?.text ? [el("p", { text: answer.text })] : []),
-    );
-    const { offsetWidth: w, offsetHeight: h } = tip;
-    const left = place[0] + 14 + w > this.width ? place[0] - 14 - w : place[0] + 14;
-    tip.style.left = `${clamp(left, 4, Math.max(this.width - w - 4, 4))}px`;
-    tip.style.top = `${clamp(place[1] - h / 2, 4, Math.max(this.height - h - 4, 4))}px`;
-  }
-
-  click(at) {
-    if (!this.array) return;
-    const row = this.nearest(at);
-    if (row >= 0) this.send("clicked", { row });
-  }
-
-  // ---------------------------------------------------------------- drawing around points
-
-  corners(points) {
-    return points.map((place) => this.toData(...place).map((v) => Number(v.toPrecision(8))));
-  }
-
-  // While a shape is drawn: what is inside now, as often as the machine can.
-  countInside(at, last) {
-    const now = performance.now();
-    if (!last && now < (this.nextCount ?? 0)) return this.cursor(at);
-    const { drawing, array, rows } = this;
-    const points = this.corners(drawing.tool === "box" ? drawing.points : lassoCorners(drawing.points));
-    this.inside = new Polygon(points).count(array.values, rows.keep);
-    this.nextCount = performance.now() + Math.max(40, 2 * (performance.now() - now));
-    this.cursor(at);
-    this.canvas.setAttribute("data-inside", this.inside[0]);
-    return points;
-  }
-
-  cursor(at) {
-    this.near.hidden = !at || !this.inside;
-    if (this.near.hidden) return void (this.inside = null);
-    const [all, kept] = this.inside;
-    const sign = { add: "+ ", subtract: "− ", replace: "" }[this.drawing?.op ?? "replace"];
-    write(this.near, sign + (kept === all ? count(all) : `${count(kept)} of ${count(all)}`));
-    this.near.style.transform = `translate(${Math.min(at[0] + 14, this.width - 90)}px, ${Math.max(at[1] - 34, 4)}px)`;
-  }
-
-  finish(drawing) {
-    const simple = drawing.tool === "box" ? drawing.points : lassoCorners(drawing.points);
-    if (simple.length < 3 || areaOf(simple) < 16) return;
-    const points = this.corners(simple);
-    const [all, kept] = new Polygon(points).count(this.array.values, this.rows.keep);
-    this.canvas.setAttribute("data-inside", all);
-    this.canvas.setAttribute("data-inside-kept", kept);
-    [this.waiting, this.waitingOp] = [points, drawing.op];
-    this.send("region", { op: drawing.op, points });
-  }
-
-  // ---------------------------------------------------------------- telling the server
-
-  pending(kind, column) {
-    return [this.outstanding, ...this.queue].some((sent) => sent?.[kind] && (!column || sent[kind].column === column));
-  }
-
-  send(kind, value) {
-    this.serial = Math.max(Date.now(), this.serial + 1, this.data.seen + 1);
-    const same = (sent) => sent[kind] && kind !== "region" && sent[kind].column === value.column;
-    this.queue = [...this.queue.filter((sent) => !same(sent)), { serial: this.serial, [kind]: value }];
-    this.sentAt = performance.now();
-    this.canvas.setAttribute("data-sent", this.serial);
-    this.pump();
-  }
-
-  // One at a time: the next goes when the server has taken the last.
-  pump() {
-    if (this.outstanding || !this.queue.length) return;
-    this.outstanding = this.queue.shift();
-    const push = () => {
-      if (this.ended || !this.outstanding) return;
-      this.trigger("gesture", this.outstanding);
-      this.repeat = setTimeout(push, AGAIN);
-    };
-    push();
-  }
-
-  taken(seen) {
-    if (!this.outstanding || seen < this.outstanding.serial) return;
-    clearTimeout(this.repeat);
-    const { serial } = this.outstanding;
-    if (this.outstanding.region) this.waiting = null;
-    this.outstanding = null;
-    const detail = { key: this.data.key, serial, ms: performance.now() - this.sentAt };
-    this.canvas.dispatchEvent(new CustomEvent("curation-map-taken", { detail, bubbles: true, composed: true }));
-    this.pump();
   }
 
   // ---------------------------------------------------------------- for tests and measurements
@@ -643,13 +374,14 @@ class PointMap {
   }
 
   counts() {
-    return { ...this.numbers, drawn: this.rows?.drawn ?? 0, kinds: this.kinds ? [...this.kinds] : null };
+    const { numbers, rows, kinds } = this.limits;
+    return { ...numbers, drawn: rows?.drawn ?? 0, kinds: kinds ? [...kinds] : null };
   }
 
   end() {
     this.ended = true;
-    clearTimeout(this.repeat);
-    clearTimeout(this.resting);
+    this.sender.end();
+    this.pointing.end();
     clearTimeout(this.aloud);
     this.observer.disconnect();
     this.box?.members.delete(this);
@@ -659,20 +391,27 @@ class PointMap {
   }
 }
 
-const mapsByPlace = new WeakMap();
-
-export default function (component) {
+// The map that stands in an element: the server's later messages go to it, only leaving the page ends it.
+function mountMap(component) {
   const place = component.parentElement;
-  let map = mapsByPlace.get(place);
-  if (!map) mapsByPlace.set(place, (map = new PointMap(component)));
+  const map = (place.curationMap ??= new PointMap(component));
   clearTimeout(map.leaving);
   const turn = ++map.turn;
   map.update(component);
   return () => {
     if (map.turn !== turn) return; // an earlier call is being cleared away, the map stays
     map.leaving = setTimeout(() => {
-      mapsByPlace.delete(place);
+      delete place.curationMap;
       map.end();
     }, 300);
   };
+}
+
+// This script comes once, with the points. The map itself is a few lines that wait for it, so that what travels with
+// every answer of the server stays small.
+export default function ({ parentElement, data }) {
+  hideElement(parentElement);
+  shared.style = data.style;
+  shared.engine = mountMap;
+  for (const start of shared.waiting.splice(0)) start();
 }

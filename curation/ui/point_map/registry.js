@@ -7,6 +7,9 @@ const shared = (globalThis.curationPointMap = globalThis.curationPointMap?.array
   hovers: new Map(), // key of a map -> what asks the server for a row's text
   views: new Map(), // name -> {cx, cy, zoom, members}
   settings: new Map(), // key of a map -> what the user set on it
+  engine: null, // what makes a map of an element
+  waiting: [], // maps that came before the engine
+  style: "",
   probe: false, // true: a frame's time waits for the graphics card
   drawing: "", // "gpu" or "cpu": who draws, for tests
   ...globalThis.curationPointMap,

@@ -10,9 +10,10 @@ HERE = Path(__file__).parent
 PARTS = {
     "feeder": ("registry", "feeder"),
     "hover": ("registry", "hover"),
-    "point_map": (
-        "registry", "geometry", "rows", "view", "scene", "painter", "dom", "overlay", "legend", "sliders", "toolbar",
-        "gestures", "point_map",
+    "map": ("registry", "map"),
+    "engine": (
+        "registry", "geometry", "rows", "view", "scene", "painter", "dom", "overlay", "legend", "track", "cut",
+        "budget", "limits", "toolbar", "lasso", "pointing", "sender", "gestures", "point_map",
     ),
 }  # fmt: skip
 
