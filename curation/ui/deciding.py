@@ -16,7 +16,11 @@ from curation.workspace import DecisionLog, Decisions, Workspace
 
 Word = Literal["keep", "drop", "clear"]
 DONE: dict[Word, str] = {"keep": "Kept", "drop": "Dropped", "clear": "Undecided again:"}
-ICONS: dict[Word, str] = {"keep": ":material/thumb_up:", "drop": ":material/delete:", "clear": ":material/undo:"}
+ICONS: dict[Word, str] = {
+    "keep": ":material/thumb_up:",
+    "drop": ":material/delete:",
+    "clear": ":material/radio_button_unchecked:",
+}
 WHICH = {"keep": "Kept", "drop": "Dropped", "noted": "Noted", "none": "Undecided"}
 """What rows can be shown by their decision, and what people call it."""
 

@@ -32,7 +32,8 @@ class Place:
         value: NaN when it is missing.
         rank: 1 = best (highest where neither end is better); equal values share the best rank. 0 = missing.
         of: Rows that have a value.
-        percentile: Per cent of these with a lower value, half of the equal ones; NaN when missing.
+        percentile: Per cent of these that are worse (lower where neither end is better), half of the equal ones; NaN
+            when missing.
         missing: Why there is none.
     """
 
@@ -93,8 +94,9 @@ def place_of(name: str, score: Score, ordered: np.ndarray, row: int) -> Place:
         return Place(name, float("nan"), 0, len(ordered), float("nan"), reason)
     below = int(np.searchsorted(ordered, value, "left"))
     equal = int(np.searchsorted(ordered, value, "right")) - below
-    rank = below + 1 if score.higher_is_better is False else len(ordered) - below - equal + 1
-    return Place(name, value, rank, len(ordered), 100 * (below + equal / 2) / len(ordered))
+    above = len(ordered) - below - equal
+    better, worse = (below, above) if score.higher_is_better is False else (above, below)
+    return Place(name, value, better + 1, len(ordered), 100 * (worse + equal / 2) / len(ordered))
 
 
 def places(dataset: Dataset, row: int) -> list[Place]:

@@ -14,12 +14,14 @@ from curation.ui import row_facts
 from curation.ui.conversation import Mark, conversation
 from curation.ui.deciding import ICONS, Word, act, decisions_of, outcome, undo_buttons
 from curation.ui.focus import focus
+from curation.ui.place_bars import place_bars
 from curation.ui.row_facts import Other, Place, Verdict
-from curation.ui.text import number, plain, visible
+from curation.ui.text import plain, visible
 from curation.workspace import DecisionLog, Decisions, Workspace
 from curation.workspace.decision_events import MOST_NOTE
 
 LETTERS_SHOWN = 20_000
+SELECTIONS_SHOWN = 8
 
 
 def row_panel(
@@ -185,7 +187,7 @@ def _actions(key: str, log: DecisionLog, state: Decisions, row: int, place: _Pla
     words: tuple[tuple[Word, str, str, bool], ...] = (
         ("keep", "Keep", "K", decided == "keep"),
         ("drop", "Drop", "D", decided == "drop"),
-        ("clear", "Undecided", "U", not decided),
+        ("clear", "Undecided", "U", False),
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"{key}.actions"):
         for word, label, shortcut, now in words:
@@ -251,7 +253,7 @@ def _note(key: str, log: DecisionLog, state: Decisions, row: int, drawn: Sequenc
 def _facts(dataset: Dataset, row: int, place: _Place) -> None:
     _scores(row_facts.places(dataset, row), row_facts.explanations(dataset, row), place.key)
     _labels(row_facts.labels_of(dataset, row))
-    _selections(*row_facts.verdicts(dataset, row), place.key)
+    _selections(*row_facts.verdicts(dataset, row))
     copies, near = row_facts.others(dataset, row)
     _others("Copies", copies, place)
     _others("Nearest rows", near, place)
@@ -267,26 +269,7 @@ def _text(dataset: Dataset, row: int, key: str, words: Sequence[str], marks: Seq
 def _scores(places: Sequence[Place], explained: Sequence[tuple[str, str]], key: str) -> None:
     if places:
         st.markdown("**Scores**")
-        st.dataframe(
-            {
-                "score": [p.name for p in places],
-                "value": [number(p.value) if p.rank else f"missing: {p.missing}" for p in places],
-                "rank": [f"{p.rank:,} of {p.of:,}" if p.rank else f"– of {p.of:,}" for p in places],
-                "percentile": [p.percentile if p.rank else None for p in places],
-            },
-            hide_index=True,
-            key=f"{key}.scores",
-            column_config={
-                "rank": st.column_config.TextColumn(
-                    "rank", help="1 is the best; the highest where neither end is better. Equal values share a rank"
-                ),
-                "percentile": st.column_config.ProgressColumn(
-                    "percentile", format="%.0f", min_value=0, max_value=100, color="blue",
-                    help="Per cent of the rows with a lower value, half of those with the same",
-                ),
-            },
-            alt="Scores of this row",
-        )  # fmt: skip
+        place_bars(places, key=f"{key}.scores")
     for where, text in explained:
         st.markdown(f":gray[:material/gavel: {plain(where)}]")
         st.text(visible(text[:LETTERS_SHOWN]))
@@ -299,23 +282,22 @@ def _labels(labels: Sequence[tuple[str, str]]) -> None:
                 st.markdown(f":gray[{plain(name)}] {plain(value[:120])}", width="content")
 
 
-def _selections(verdicts: Sequence[Verdict], more: int, key: str) -> None:
+def _selections(verdicts: Sequence[Verdict], more: int) -> None:
     if not verdicts:
         return
     inside = sum(v.inside for v in verdicts)
-    older = f"; {more:,} older ones are not shown" if more else ""
-    st.markdown(f"**Selections** :gray[in {inside} of {len(verdicts)}{older}]")
-    st.dataframe(
-        {
-            "": ["● in" if v.inside else "○ out" for v in verdicts],
-            "why": [v.why for v in verdicts],
-            "selection": [v.name for v in verdicts],
-        },
-        hide_index=True,
-        key=f"{key}.selections",
-        column_config={"": st.column_config.TextColumn("", width=64)},
-        alt="Why this row is in or out of each selection",
-    )
+    st.markdown(f"**Selections** :gray[in {inside} of {len(verdicts)}]")
+    st.markdown("  \n".join(map(_line, verdicts[:SELECTIONS_SHOWN])))
+    if len(verdicts) > SELECTIONS_SHOWN:
+        with st.expander(f"{len(verdicts) - SELECTIONS_SHOWN} more"):
+            st.markdown("  \n".join(map(_line, verdicts[SELECTIONS_SHOWN:])))
+            if more:
+                st.caption(f"and {more:,} older ones")
+
+
+def _line(verdict: Verdict) -> str:
+    icon = ":green[:material/check_circle:]" if verdict.inside else ":orange[:material/do_not_disturb_on:]"
+    return f"{icon} :small[{plain(verdict.name)} :gray[{plain(verdict.why)}]]"
 
 
 def _others(title: str, found: Sequence[Other], place: _Place) -> None:
@@ -327,7 +309,7 @@ def _others(title: str, found: Sequence[Other], place: _Place) -> None:
             st.button(
                 f"{other.row:,} :gray[{plain(other.relation)}] {plain(other.text)}", type="tertiary", wrap=False,
                 key=f"{place.key}.{title.split()[0].lower()}.{other.row}", help="Open this row",
-                on_click=place.go, args=(other.row,), kwargs={"aside": True}, width="stretch",
+                on_click=place.go, args=(other.row,), kwargs={"aside": True}, width="content",
             )  # fmt: skip
 
 

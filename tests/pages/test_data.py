@@ -43,8 +43,10 @@ def test_a_clicked_row_is_shown_in_full_with_its_scores(open_page, filled_worksp
     assert not at.exception
     assert any("evil.test" in c.proto.json for c in at.get("bidi_component"))
     assert "evil.test" not in everything_markdown_reads(at)
-    scores = next(d.value for d in at.dataframe if "percentile" in d.value)
-    assert (scores["score"].str.contains("length") & scores["rank"].str.endswith("of 120")).any()
+    bars = next(c for c in at.get("bidi_component") if c.proto.component_name == "curation.place_bars")
+    assert any(
+        "length" in name and rank.endswith("of 120") for name, _, rank, *_ in json.loads(bars.proto.json)["rows"]
+    )
 
 
 def test_found_rows_are_dropped_at_once_shown_by_decision_and_made_a_selection(

@@ -1,6 +1,7 @@
 """The row panel: places in scores, decisions by click, stepping, neighbours, notes; and actions on many rows."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -69,6 +70,11 @@ def shown(at):
     return json.loads(json.loads(found.proto.json)["json"])
 
 
+def scores_of(at):
+    found = next(c for c in at.get("bidi_component") if c.proto.component_name == "curation.place_bars")
+    return {name: line for name, *line in json.loads(found.proto.json)["rows"]}
+
+
 def badges(at):
     return " ".join(m.value for m in at.markdown if "-badge[" in m.value)
 
@@ -80,13 +86,11 @@ def test_all_that_is_known_is_there(at, workspace):
     assert title(at) == "**Row 9**"
     dataset = workspace.dataset("made")
     assert shown(at)["messages"][0]["letters"] == len(dataset.messages(9)[0]["content"])
-    frames = [d.value for d in at.dataframe]
-    scores = next(f for f in frames if "percentile" in f)
-    assert {s.split()[0] for s in scores["score"]} >= {"length", "compression"}
-    assert scores["rank"].str.match(r"\d+ of 60").all()
-    selections = next(f for f in frames if "why" in f)
-    assert len(selections) == 1
-    assert selections["why"].iloc[0]
+    scores = scores_of(at)
+    assert {name.split()[0] for name in scores} >= {"length", "compression"}
+    assert all(re.fullmatch(r"\d+ of 60", rank) and 0 < percentile < 100 for _, rank, percentile, _ in scores.values())
+    selections = next(m.value for m in at.markdown if "pick " in m.value or "stands for it" in m.value)
+    assert selections.count(":material/") == 1
     assert any(b.key.startswith("one.nearest.") for b in at.button)
     assert any("Cluster" in m.value or "cluster" in m.value for m in at.markdown)
 
@@ -200,8 +204,9 @@ def test_a_damaged_log_is_said_and_the_page_lives(at, log):
 def place_naive(values, row, lowest_first):
     finite = [v for v in values if np.isfinite(v)]
     better = [v for v in finite if (v < values[row] if lowest_first else v > values[row])]
-    lower, equal = [v for v in finite if v < values[row]], [v for v in finite if v == values[row]]
-    return len(better) + 1, len(finite), 100 * (len(lower) + len(equal) / 2) / len(finite)
+    equal = [v for v in finite if v == values[row]]
+    worse = len(finite) - len(better) - len(equal)
+    return len(better) + 1, len(finite), 100 * (worse + len(equal) / 2) / len(finite)
 
 
 @pytest.mark.parametrize("better", [True, False, None])

@@ -189,7 +189,7 @@ def message_data(message: Message, spans: Sequence[tuple[int, int]]) -> dict[str
     laid_out = "" if spans or message["role"] != "tool" else _laid_out(text)
     blocks = [Block(0, len(laid_out), True, "JSON, laid out")] if laid_out else blocks_of(text)
     for block in blocks:
-        block.runs = runs_of(laid_out or text, block.start, block.end, spans)
+        block.runs = _runs_of_block(laid_out or text, block, spans, beside_code=len(blocks) > 1)
     spans = [s for s in spans if s[0] < len(text)]
     others = [p for p in message.get("parts", []) if p.get("type") != "text"]
     calls = [_call(c) for c in message.get("tool_calls", [])]
@@ -213,6 +213,24 @@ def message_data(message: Message, spans: Sequence[tuple[int, int]]) -> dict[str
         "fold": lines > FOLDED_LINES and not spans,
         "empty": not message["content"] and not calls and not others,
     }  # fmt: skip
+
+
+def _runs_of_block(text: str, block: Block, spans: Sequence[tuple[int, int]], *, beside_code: bool) -> list[list[Any]]:
+    """The runs of a block. Empty lines between text and code are left out: the box of the code sets it apart."""
+    if block.code or not beside_code:
+        return runs_of(text, block.start, block.end, spans)
+    whole = text[block.start : block.end]
+    inner = whole.strip("\n")
+    if not inner:
+        return [[LEFT_OUT, whole]]
+    start = block.start + whole.index(inner)
+    end = start + len(inner)
+    before, after = text[block.start : start], text[end : block.end]
+    return [
+        *([[LEFT_OUT, before]] if before else []),
+        *runs_of(text, start, end, spans),
+        *([[LEFT_OUT, after]] if after else []),
+    ]
 
 
 def _lines(text: str) -> int:
