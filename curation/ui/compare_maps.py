@@ -16,6 +16,7 @@ from curation.ui import pool
 from curation.ui.compare_data import Compared
 from curation.ui.components import mode, next_step
 from curation.ui.point_map import Categories, Hovered, feed_codes, feed_mask, feed_points, hover_text, point_map
+from curation.ui.point_map.events import INBOX, SEEN, events_of
 from curation.ui.rows import row_card
 from curation.ui.text import number, plain
 from curation.workspace import Workspace
@@ -51,7 +52,7 @@ def maps_panel(workspace: Workspace, dataset: Dataset, what: Compared) -> None:
 
     @st.fragment
     def body() -> None:
-        opened = st.session_state.get(OPEN)
+        opened = _opened_row(len(shown), found.n)
         across = ACROSS.get(len(shown), 3)
         for line in range(0, len(shown), across):
             places = st.columns(across, gap="small")
@@ -59,12 +60,25 @@ def maps_panel(workspace: Workspace, dataset: Dataset, what: Compared) -> None:
                 if at < len(shown):
                     with place:
                         _one(found, shown[at], at, points, lit[at], column, names, tints, opened)
-        if isinstance(opened, int) and 0 <= opened < len(dataset):
+        if opened is not None:
             _opened(dataset, found, opened)
 
     body()
     for at in range(len(shown)):
         hover_text(lambda row: _hovered(dataset, found, row), key=f"compare.map.{at}")
+
+
+def _opened_row(maps: int, n: int) -> int | None:
+    """The row whose point was clicked last; clicks are looked at before the maps are drawn, so that all mark it."""
+    for at in range(maps):
+        key = f"compare.map.{at}"
+        events = events_of(
+            st.session_state.get(key + INBOX) or [], int(st.session_state.get(key + SEEN, 0)), n, (), None
+        )
+        if events.clicked is not None:
+            st.session_state[OPEN] = events.clicked.row
+    row = st.session_state.get(OPEN)
+    return row if isinstance(row, int) and 0 <= row < n else None
 
 
 def _mask(found: Comparison, arm: Arm) -> np.ndarray:
@@ -99,21 +113,18 @@ def _one(
     column: str,
     names: Sequence[str],
     tints: Sequence[str],
-    opened: object,
+    opened: int | None,
 ) -> None:
     theme = palette.colours(mode())
     known = at < len(found.arms)
     look = arm_look(at, arm.name, mode()) if known else random_look(len(found.random), mode())
     title = f"**{letter(at)} · {plain(arm.name)}**" if known else f"**Random**, one of {len(found.random)} draws"
     st.markdown(f"{title} · {number(len(arm))} rows")
-    events = point_map(
+    point_map(
         key=f"compare.map.{at}", points=points, n=found.n, mode=mode(), height=HEIGHT, lit=lit, group=GROUP,
         tools=False, colour=Categories(column, names or (arm.name,), tints or (look.colour,), theme.noise, "none"),
-        open_row=opened if isinstance(opened, int) else None, alt=f"Map of the rows that {arm.name} takes",
+        open_row=opened, alt=f"Map of the rows that {arm.name} takes",
     )  # fmt: skip
-    if events.clicked is not None:
-        st.session_state[OPEN] = events.clicked.row
-        st.rerun(scope="fragment")
 
 
 def taken_by(found: Comparison, row: int) -> dict[str, str]:
@@ -128,9 +139,10 @@ def taken_by(found: Comparison, row: int) -> dict[str, str]:
 
 def _opened(dataset: Dataset, found: Comparison, row: int) -> None:
     with st.container(key="compare.opened"):
-        if st.button("Close", icon=":material/close:", key="compare.close", type="tertiary"):
-            st.session_state.pop(OPEN, None)
-            st.rerun(scope="fragment")
+        st.button(
+            "Close", icon=":material/close:", key="compare.close", type="tertiary",
+            on_click=lambda: st.session_state.pop(OPEN, None),
+        )  # fmt: skip
         row_card(dataset, row, facts=taken_by(found, row), key="compare.map.row")
 
 

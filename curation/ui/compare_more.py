@@ -171,20 +171,19 @@ def report_panel(dataset: Dataset, what: Compared) -> None:
             "Save the report", lambda: html(what, dataset, wanted, shown), f"{name}.html", "text/html",
             icon=":material/download:", type="primary", on_click="ignore", key="compare.report.html",
         )  # fmt: skip
-        drawn = (what.slug, wanted, shown)
-        if st.session_state.get("compare.report.drawn") != drawn:
-            if st.button("Draw PNG files", icon=":material/image:", key="compare.report.draw"):
-                with errors_shown(), st.spinner("A Chrome of this machine draws the figures …"):
-                    _archive(what.ident, wanted, shown, data.report_of(what, dataset, wanted))
-                    st.session_state["compare.report.drawn"] = drawn
-                    st.rerun(scope="fragment")
-        else:
-            with errors_shown():
-                st.download_button(
-                    "Save the PNG files", _archive(what.ident, wanted, shown, data.report_of(what, dataset, wanted)),
-                    f"{name}.zip", "application/zip", icon=":material/download:", on_click="ignore",
-                    key="compare.report.png",
-                )  # fmt: skip
+        place = st.empty()
+    drawn = (what.ident, wanted, shown)
+    if st.session_state.get("compare.report.drawn") == drawn or place.button(
+        "Draw PNG files", icon=":material/image:", key="compare.report.draw",
+        help="A Chrome or Chromium of this machine draws every figure; it takes some seconds",
+    ):  # fmt: skip
+        with errors_shown(), st.spinner("A Chrome of this machine draws the figures …"):
+            files = _archive(what.ident, wanted, shown, data.report_of(what, dataset, wanted))
+            st.session_state["compare.report.drawn"] = drawn
+            place.download_button(
+                "Save the PNG files", files, f"{name}.zip", "application/zip", icon=":material/download:",
+                on_click="ignore", key="compare.report.png",
+            )  # fmt: skip
     st.caption("The same in a terminal:")
     st.code(data.command_of(what), language="bash")
 

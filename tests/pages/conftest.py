@@ -134,7 +134,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, dict[str, str
     """Jobs that a page starts: recipe, bindings, title; none really runs."""
     found: list[tuple[Recipe, dict[str, str], str]] = []
 
-    def start(workspace: Workspace, recipe: Recipe, bindings: dict[str, str], *, title: str = "") -> None:
+    def start(
+        workspace: Workspace, recipe: Recipe, bindings: dict[str, str], *, title: str = "", go_on: bool = False
+    ) -> None:
         plan(recipe, workspace, bindings)
         found.append((recipe, dict(bindings), title))
 
