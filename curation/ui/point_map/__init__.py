@@ -15,7 +15,7 @@ about 5 ms for each megabyte in every run that mounts it; unchanged bytes do not
                            lit=lit, cuts=[Cut(score, "quality", None, None)])
         if events.region: …                                     # change the state, then st.rerun(scope="fragment")
     body()
-    hover_text(text_of_row, key="map")                          # its own fragment: hovering reruns nothing else
+    hover_text(text_of_row, key="map", n=n)                     # its own fragment: hovering reruns nothing else
 
 A gesture comes back once: `point_map` remembers the last `serial` it gave out, also when a run was cut short, and the
 browser sends the next gesture only when the last one was taken. A page test puts a gesture in by hand:

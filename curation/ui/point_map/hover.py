@@ -33,25 +33,24 @@ class Hovered:
     title: str = ""
 
 
-def hover_text(text_of: Callable[[int], Hovered | None], *, key: str) -> None:
+def hover_text(text_of: Callable[[int], Hovered | None], *, key: str, n: int) -> None:
     """Answer the map's question for a row's text; only this fragment reruns, about 120 ms after the pointer rests.
 
     Args:
         text_of: The row's text, or None when there is none.
         key: Of the map that asks.
+        n: Rows of the map.
     """
 
     @st.fragment
     def body() -> None:
         asked = st.session_state.get(key + ASKED)
-        answer = None
-        if isinstance(asked, int | float) and not isinstance(asked, bool) and asked >= 0 and asked == int(asked):
-            found = text_of(int(asked))
-            answer = None if found is None else {
-                "row": int(asked), "title": one_line(found.title or f"row {int(asked):,}", 80),
-                "text": one_line(found.text, LETTERS),
-                "facts": [[one_line(k, 30), one_line(v, 60)] for k, v in list(found.facts.items())[:FACTS]],
-            }  # fmt: skip
+        row = asked if isinstance(asked, int) and not isinstance(asked, bool) and 0 <= asked < n else None
+        found = None if row is None else text_of(row)
+        answer = None if row is None or found is None else {
+            "row": row, "title": one_line(found.title or f"row {row:,}", 80), "text": one_line(found.text, LETTERS),
+            "facts": [[one_line(k, 30), one_line(v, 60)] for k, v in list(found.facts.items())[:FACTS]],
+        }  # fmt: skip
         _hover(
             key=f"{key}.hover", data={"key": key, "answer": answer}, height="content", on_row_change=partial(_ask, key)
         )
