@@ -100,7 +100,8 @@ def pair_figure(
 def _shown(low: float, high: float, log: bool) -> dict[str, object]:
     if log:
         pad = 0.03 * np.log10(high / low)
-        return {"type": "log", "range": [np.log10(low) - pad, np.log10(high) + pad]}
+        step = 1 if high > 100 * low else "D2"
+        return {"type": "log", "range": [np.log10(low) - pad, np.log10(high) + pad], "dtick": step}
     pad = 0.03 * (high - low)
     return {"range": [low - pad, high + pad]}
 

@@ -82,8 +82,18 @@ def rank_correlation_figure(
         },
     )
     if k <= WRITTEN:
-        fig.update_traces(texttemplate="%{z:.2f}", textfont={"size": 11})
+        written = [[_written(v) for v in line] for line in values]
+        fig.update_traces(text=written, texttemplate="%{text}", textfont={"size": 11})
     places = list(range(k))
     fig.update_xaxes(tickvals=places, ticktext=labels, tickangle=-40, showgrid=False, constrain="domain")
     fig.update_yaxes(tickvals=places, ticktext=labels, autorange="reversed", showgrid=False)
     return fig
+
+
+def _written(rho: float) -> str:
+    """As short as two digits go: .53, −.07, 1."""
+    if not np.isfinite(rho):
+        return ""
+    text = f"{abs(rho):.2f}"
+    short = "1" if text == "1.00" else text[1:]
+    return f"−{short}" if rho < 0 and text != "0.00" else short

@@ -187,7 +187,8 @@ def _spread(ordered: np.ndarray) -> list[Finding]:
         return [
             Finding(
                 "dead", True, f"{many} have the same value, {value:.4g}.",
-                "Do not select by it: the order among equal rows is only their place in the file.",
+                "Do not rank by it: the order among equal rows is only their place in the file. Dropping or keeping "
+                "the few others may still make sense.",
             )
         ]  # fmt: skip
     found = []
@@ -198,8 +199,8 @@ def _spread(ordered: np.ndarray) -> list[Finding]:
             found.append(
                 Finding(
                     "saturated", False, f"{_percent(at_end)} of the rows are exactly at the {word} value, {end:.4g}.",
-                    f"It cannot tell those rows apart: break their ties with a second score, or use it only to drop "
-                    f"the {'rest' if word == 'highest' else 'lowest'}.",
+                    "It cannot tell those rows apart: break their ties with a second score, or use it only to separate "
+                    "them from the others.",
                 )
             )  # fmt: skip
     return found

@@ -9,12 +9,13 @@ import streamlit as st
 from curation.core.dataset import Dataset
 from curation.ui.pool import Stored
 from curation.ui.score_correlations import correlations_panel
-from curation.ui.score_facts import LENGTH, Numbers
+from curation.ui.score_facts import LENGTHS, Numbers
 from curation.ui.score_groups import groups_panel
 from curation.ui.score_health import health_panel
 from curation.ui.score_pair import look_at_pair, pair_panel
 from curation.ui.score_view import choose_column, score_panel
 from curation.ui.text import plain
+from curation.views import LENGTH
 from curation.workspace import Workspace
 
 CLOSER = "scores.closer"
@@ -36,7 +37,7 @@ def closer_panel(
     if clicked is not None and clicked[0] == LENGTH:
         other = found[0].key
         st.session_state[CLOSER] = "two"
-        look_at_pair(Numbers(*clicked, ""), Numbers(other, None, ""))
+        look_at_pair(LENGTHS["response"], Numbers(other, None, ""))
     elif clicked is not None:
         st.session_state[CLOSER] = "one"
         st.session_state[CHOSEN] = clicked[0]

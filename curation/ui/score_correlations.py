@@ -30,16 +30,13 @@ def correlations_panel(dataset: Dataset, found: Sequence[Stored], look_at: Calla
     with st.spinner("Ranking …", show_time=False):
         table = correlations_of(every, dataset)
     names = [n.name for n in every]
-    left, right = st.columns([3, 2], gap="large")
-    with left:
-        chart(
-            rank_correlation_figure(names, table.rho, table.rows, cluster_order(table.rho), mode=mode()),
-            key="scores.correlations", alt="Rank correlations of all scores",
-        )  # fmt: skip
-        st.caption(_how(table))
-    with right:
-        st.markdown("**Strongest pairs**")
-        _pairs(every, table, look_at)
+    chart(
+        rank_correlation_figure(names, table.rho, table.rows, cluster_order(table.rho), mode=mode()),
+        key="scores.correlations", alt="Rank correlations of all scores",
+    )  # fmt: skip
+    st.caption(_how(table))
+    st.markdown("**Strongest pairs**")
+    _pairs(every, table, look_at)
 
 
 def _how(table: Correlations) -> str:
@@ -69,7 +66,7 @@ def _pairs(every: Sequence[Numbers], table: Correlations, look_at: Callable[[Num
         st.caption("No pair has a rank correlation.")
         return
     lines = [
-        {"one": every[i].name, "other": every[j].name, "ρ": float(table.rho[i, j]), "rows": int(table.rows[i, j])}
+        {"ρ": float(table.rho[i, j]), "one": every[i].name, "other": every[j].name, "rows": int(table.rows[i, j])}
         for i, j in pairs
     ]
     key = f"scores.pairs.{len(every)}"

@@ -1,62 +1,94 @@
-"""What the Scores page cuts away, as part of the app's one view: ranges of scores and labels of rows."""
+"""What the Scores page cuts away, as conditions of the app's one view: ranges of numbers, and labels of rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import streamlit as st
 
 from curation.core.dataset import Dataset
-from curation.ui import pool
-from curation.ui.score_facts import numbers_of
+from curation.ui import view_state
+from curation.views import Among, Range, View
 
 Place = tuple[str, str | None]
 Bounds = tuple[float | None, float | None]
+OPEN: Bounds = (None, None)
 
 
-def _state(dataset: Dataset) -> dict[str, Any]:
-    return st.session_state.setdefault(f"scores.cuts.{dataset.fingerprint}", {"ranges": {}, "among": {}})
+def cuts_in(view: View) -> dict[Place, Bounds]:
+    """Lowest and highest value kept, by score and column; several ranges of the same numbers as what they share."""
+    found: dict[Place, Bounds] = {}
+    for condition in view.conditions:
+        if isinstance(condition, Range):
+            place = (condition.score, condition.column)
+            low, high = found.get(place, OPEN)
+            own_low, own_high = condition.low, condition.high
+            low = own_low if low is None else low if own_low is None else max(low, own_low)
+            high = own_high if high is None else high if own_high is None else min(high, own_high)
+            # two that share nothing: the later one is shown
+            found[place] = (own_low, own_high) if low is not None and high is not None and low > high else (low, high)
+    return found
+
+
+def with_cut(view: View, place: Place, bounds: Bounds) -> View:
+    """The view with this range in the place of all others on the same numbers; two open bounds remove them."""
+    here = [i for i, c in enumerate(view.conditions) if isinstance(c, Range) and (c.score, c.column) == place]
+    made = None if bounds == OPEN else Range(score=place[0], column=place[1], low=bounds[0], high=bounds[1])
+    if made is not None and here:
+        view = view.replace(here[0], made)
+        here = here[1:]
+        made = None
+    for i in reversed(here):
+        view = view.without(i)
+    return view if made is None else view.add(made)
+
+
+def with_groups(view: View, labels: str, values: Sequence[str], keep: Literal["among", "others"]) -> View:
+    """The view with only rows of these labels, or all but those; labels left out before stay left out."""
+    here = [
+        (i, c) for i, c in enumerate(view.conditions) if isinstance(c, Among) and (c.labels, c.keep) == (labels, keep)
+    ]
+    if not here:
+        return view.add(Among(labels=labels, values=tuple(values), keep=keep))
+    place, old = here[0]
+    wanted = (*old.values, *(v for v in values if v not in old.values)) if keep == "others" else tuple(values)
+    return view.replace(place, Among(labels=labels, values=wanted, keep=keep))
+
+
+# ------------------------------------------------------------------ of the app
 
 
 def cuts_of(dataset: Dataset) -> dict[Place, Bounds]:
-    """Lowest and highest value kept, by score and column."""
-    return dict(_state(dataset)["ranges"])
+    """Lowest and highest value kept in the current view, by score and column."""
+    return cuts_in(view_state.current(dataset))
 
 
 def set_cuts(dataset: Dataset, cuts: Mapping[Place, Bounds], label: str) -> None:
-    """Put cuts in the place of those on the same numbers; two open bounds remove one."""
-    ranges = {**cuts_of(dataset), **cuts}
-    _state(dataset)["ranges"] = {p: b for p, b in ranges.items() if b != (None, None)}
+    """Put cuts in the place of those on the same numbers; two open bounds remove one. One step for undo."""
+    view = view_state.current(dataset)
+    for place, bounds in cuts.items():
+        view = with_cut(view, place, bounds)
+    view_state.apply(dataset, view, label)
 
 
 def set_groups(
     dataset: Dataset, labels: str, values: Sequence[str], keep: Literal["among", "others"], label: str
 ) -> None:
     """Only rows with these labels, or all but those."""
-    _state(dataset)["among"][labels] = (tuple(values), keep)
+    view_state.apply(dataset, with_groups(view_state.current(dataset), labels, values, keep), label)
 
 
 def clear_cuts(dataset: Dataset) -> None:
     """Remove every cut on a score or a length."""
-    _state(dataset)["ranges"] = {}
+    set_cuts(dataset, dict.fromkeys(cuts_of(dataset), OPEN), "remove the cuts on scores")
 
 
 def kept_mask(dataset: Dataset) -> np.ndarray | None:
-    """Rows of the view, bool `[n]`; None when nothing is cut away."""
-    state = _state(dataset)
-    if not state["ranges"] and not state["among"]:
-        return None
-    mask = np.ones(len(dataset), bool)
-    known = {n.place: n for n in numbers_of(pool.scores(dataset.fingerprint), columns=True)}
-    for place, (low, high) in state["ranges"].items():
-        values = known[place].values(dataset)
-        mask &= np.isfinite(values)
-        mask &= values >= (-np.inf if low is None else low)
-        mask &= values <= (np.inf if high is None else high)
-    for key, (values, keep) in state["among"].items():
-        labels = pool.source_labels(dataset) if key == "source" else pool.session.artifact(key)
-        codes = np.array([labels.names.index(v) for v in values])
-        mask &= np.isin(labels.codes, codes) == (keep == "among")
-    return mask
+    """Rows of the view, bool `[n]`; None when nothing is cut away.
+
+    Raises:
+        CurationError: naming a condition that cannot be answered.
+    """
+    view = view_state.current(dataset)
+    return view_state.mask_of(dataset, view) if view.conditions else None

@@ -14,6 +14,7 @@ from curation.core.dataset import Dataset
 from curation.linalg.rank_correlation import Correlations, Ranked, correlations, ranked, sample_rows
 from curation.scorers._health import Finding, check, is_dead, most_common, top_stability
 from curation.ui.pool import Stored
+from curation.views import LENGTH
 
 Side = Literal["above", "below"]
 SPARK_BINS = 24
@@ -22,9 +23,6 @@ COLLAPSED = 0.9
 """A score with one value on more than this share of its rows tells them apart hardly at all."""
 LENGTH_BOUND = 0.5
 """From this rank correlation with the response length on, a score is said to follow length."""
-LENGTH = "length"
-"""Stands for a score's key where the numbers are characters of the texts."""
-TEXTS: tuple[Literal["prompt", "response"], ...] = ("prompt", "response")
 NOISE = "std"
 """The column in which a score says how much one row's measurement scatters."""
 
@@ -35,7 +33,7 @@ class Numbers:
 
     Args:
         key: Of the stored score, or LENGTH.
-        column: A column of the score, None = the score itself; "prompt" or "response" for LENGTH.
+        column: A column of the score, None = the score itself; of LENGTH None = the response, "prompt" = the prompt.
         name: For people, unique on the page.
         stored: The score; None for LENGTH.
     """
@@ -50,6 +48,11 @@ class Numbers:
         """What names it in a cut."""
         return self.key, self.column
 
+    @property
+    def cuts(self) -> bool:
+        """Whether the view can have a range of it; it knows only one length, that of the response."""
+        return self.stored is not None or self.column is None
+
     def values(self, dataset: Dataset) -> np.ndarray:
         """float64 `[n]`, NaN = missing or not finite."""
         if self.stored is not None:
@@ -60,6 +63,12 @@ class Numbers:
     def better(self) -> bool | None:
         """True when higher is better; None for lengths and columns, of which nobody said."""
         return self.stored.score.higher_is_better if self.stored is not None and self.column is None else None
+
+
+LENGTHS = {
+    "prompt": Numbers(LENGTH, "prompt", "prompt length"),
+    "response": Numbers(LENGTH, None, "response length"),
+}
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,7 @@ def numbers_of(found: Sequence[Stored], *, columns: bool = False, lengths: bool 
         if columns:
             words = [(c, c.replace("_", " ")) for c in number_columns(stored.score)]
             made += [Numbers(stored.key, c, f"{stored.name}: {word}", stored) for c, word in words]
-    return made + ([Numbers(LENGTH, text, f"{text} length") for text in TEXTS] if lengths else [])
+    return made + (list(LENGTHS.values()) if lengths else [])
 
 
 # ------------------------------------------------------------------ facts
@@ -197,7 +206,7 @@ def _ranks(numbers: Numbers, dataset: Dataset) -> Ranked:
 def with_length(numbers: Numbers, dataset: Dataset) -> dict[str, float]:
     """Rank correlation with the length of each text, NaN where it cannot be said."""
     own = _ranks(numbers, dataset)
-    texts = {text: _ranks(Numbers(LENGTH, text, text), dataset) for text in TEXTS}
+    texts = {text: _ranks(each, dataset) for text, each in LENGTHS.items()}
     return {text: float(correlations([own, other]).rho[0, 1]) for text, other in texts.items()}
 
 

@@ -14,17 +14,17 @@ from curation.core.artifacts import Labels
 from curation.core.dataset import Dataset
 from curation.linalg.group_medians import group_medians
 from curation.ui import pool
-from curation.ui.components import chart, mode
+from curation.ui.components import chart, errors_shown, mode
 from curation.ui.pool import Stored, is_duplicates
 from curation.ui.rows import paged
 from curation.ui.score_cuts import kept_mask, set_groups
 from curation.ui.score_facts import Numbers, facts, numbers_of
-from curation.ui.text import number, plain
+from curation.ui.text import number
+from curation.views import SOURCE
 
 PER_PAGE = 25
-SHOWN = 12
+SHOWN = 8
 """Scores that are shown at first; more can be added."""
-SOURCE = "source"
 ROWS, NAME, KEPT = "rows", "name", "share in view"
 
 
@@ -137,7 +137,9 @@ def groups_panel(dataset: Dataset, found: Sequence[Stored]) -> None:
     )
     titles = titles if by in (ROWS, NAME, KEPT) or by in titles else [by, *titles]
     groups = every[key]
-    mask = kept_mask(dataset)
+    mask = None
+    with errors_shown():
+        mask = kept_mask(dataset)
     with st.spinner("Grouping …"):
         table = table_of(groups, [numbers[t] for t in titles], dataset, mask)
     order = order_of(table, groups.labels.names, by, titles, down=bool(down))
@@ -208,7 +210,7 @@ def _actions(dataset: Dataset, groups: Groups, chosen: tuple[str, ...]) -> None:
         ):
             st.button(
                 label, icon=icon, key=f"scores.groups.{keep}", disabled=not chosen,
-                on_click=set_groups, args=(dataset, groups.key, chosen, keep, f"{label} of {plain(groups.name)}"),
+                on_click=set_groups, args=(dataset, groups.key, chosen, keep, f"{label.lower()} of {groups.name}"),
                 help="Tick groups in the table first; the view of all pages follows",
             )  # fmt: skip
 

@@ -11,7 +11,7 @@ from curation.core.dataset import Dataset
 from curation.figures.palette import CATEGORICAL
 from curation.scorers._health import Finding
 from curation.ui import score_grid
-from curation.ui.components import CLASS_COLOURS, CLASS_MEANINGS
+from curation.ui.components import CLASS_COLOURS, CLASS_MEANINGS, errors_shown
 from curation.ui.pool import Stored
 from curation.ui.rows import paged
 from curation.ui.score_cuts import clear_cuts, cuts_of, kept_mask, set_cuts
@@ -19,7 +19,7 @@ from curation.ui.score_facts import Facts, Numbers, facts, findings, numbers_of
 from curation.ui.score_grid import Card, Cut
 from curation.ui.text import number, percent
 
-PER_PAGE = 12
+PER_PAGE = 16
 CLASS_COLOUR = {
     "statistical": CATEGORICAL[0],
     "zero-order": CATEGORICAL[2],
@@ -48,7 +48,7 @@ def overview_panel(dataset: Dataset, found: list[Stored]) -> tuple[str, str | No
             "Drag a handle, or move it with the arrow keys: what the cut keeps is counted as you go. Click a name to "
             "see that score closer."
         )
-        every = numbers_of(found, columns=columns)
+        every = [n for n in numbers_of(found, columns=columns) if n.cuts]
         place = st.container()
         part = paged(len(every), key=f"scores.grid.page.{columns}", per_page=PER_PAGE)
         with place:
@@ -65,7 +65,7 @@ def _grid(
 
     def commit(cut: Cut) -> None:
         place = (cut.key, cut.column)
-        set_cuts(dataset, {place: (cut.low, cut.high)}, f"Cut on {names[place]}")
+        set_cuts(dataset, {place: (cut.low, cut.high)}, f"cut on {names[place]}")
 
     cards = [_card(n, facts(n, dataset), cuts.get(n.place, (None, None)), _flags(n, found, dataset)) for n in shown]
     return score_grid.score_grid(cards, dataset=dataset.fingerprint, key="scores.grid", on_cut=commit)
@@ -93,8 +93,8 @@ def _card(numbers: Numbers, known: Facts, bounds: tuple[float | None, float | No
 
 def _together(dataset: Dataset, every: Sequence[Numbers]) -> None:
     """The combined count, and the way back."""
-    mask = kept_mask(dataset)
-    with st.container(horizontal=True, vertical_alignment="center", key="scores.grid.foot"):
+    with st.container(horizontal=True, vertical_alignment="center", key="scores.grid.foot"), errors_shown():
+        mask = kept_mask(dataset)
         if mask is None:
             st.markdown(f":gray[Nothing is cut away: all {number(len(dataset))} rows are in view.]", width="stretch")
             _legend(every)

@@ -71,7 +71,8 @@ def _draw(dataset: Dataset, x: Numbers, y: Numbers, show: Any) -> None:
     def brushed() -> None:
         made = bounds_of(dict(st.session_state[key]["selection"]))
         if made is not None:
-            set_cuts(dataset, {x.place: made[0], y.place: made[1]}, f"Box on {x.name} and {y.name}")
+            cuts = {n.place: bounds for n, bounds in zip((x, y), made, strict=True) if n.cuts}
+            set_cuts(dataset, cuts, f"draw a box on {x.name} and {y.name}")
 
     st.plotly_chart(
         figure, theme=None, key=key, on_select=brushed, selection_mode=("box",),
@@ -83,11 +84,12 @@ def _draw(dataset: Dataset, x: Numbers, y: Numbers, show: Any) -> None:
     )  # fmt: skip
     here = [p for p in (x.place, y.place) if p in cuts]
     with st.container(horizontal=True, vertical_alignment="center", key="scores.pair.foot"):
-        st.caption("Draw a box: it becomes a cut on each of the two.", width="stretch")
+        fixed = "" if x.cuts and y.cuts else " The length of the prompt itself is not cut."
+        st.caption(f"Draw a box: it becomes a cut on each of the two.{fixed}", width="stretch")
         if here:
             st.button(
                 "Remove these cuts", icon=":material/filter_alt_off:", key="scores.pair.clear",
-                on_click=lambda: set_cuts(dataset, dict.fromkeys(here, (None, None)), "Box removed"),
+                on_click=lambda: set_cuts(dataset, dict.fromkeys(here, (None, None)), "remove a box"),
             )  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def score_panel(workspace: Workspace, dataset: Dataset, stored: Stored, found: S
                     help="Shows only these rows on every page, until the condition is removed",
                 ):  # fmt: skip
                     bounds = (cut, None) if side == "above" else (None, cut)
-                    set_cuts(dataset, {(stored.key, column): bounds}, f"Cut on {stored.name}")
+                    set_cuts(dataset, {(stored.key, column): bounds}, f"cut on {stored.name}")
                     st.rerun()
 
     body()

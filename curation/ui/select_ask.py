@@ -20,6 +20,7 @@ from curation.ui.ports import ask_ports
 from curation.ui.preset_ask import ask_inputs, ask_preset
 from curation.ui.quota_ask import ask_quota
 from curation.ui.run_panel import run_panel
+from curation.ui.score_consent import consent, scores_among
 from curation.ui.select_recipe import BY_HAND, Wish, method_of, preset_values, selection_recipe
 from curation.ui.text import plain
 from curation.workspace import Workspace
@@ -59,6 +60,9 @@ def ask_selection(workspace: Workspace, dataset: Dataset) -> None:
         st.warning(missing, icon=":material/edit:")
         return
     if not sound:
+        return
+    read = scores_among(dataset, [*ports.values(), *inputs.values()])
+    if not consent(dataset, read, column=values.get("column"), key=f"select.consent.{use}"):
         return
     wish = Wish(use, values, ports, within, hold_out, coverage, tuple(settings), inputs, quota)
     try:

@@ -31,6 +31,8 @@ def test_cells_stand_in_the_given_order_and_names_are_safe():
     assert cells.z[1][2] == 0.25
     assert np.isnan(cells.z[0][1])
     assert cells.z[0][2] == -0.5
+    assert list(cells.text[1]) == ["", "1", ".25"]
+    assert cells.text[0][2] == "−.50"
     assert list(fig.layout.yaxis.ticktext) == ["c", "&lt;a href='x'&gt;&#36;n&#36;&lt;/a&gt;", "b"]
     assert "1,234 rows have both" in cells.customdata[0][2]
     assert "<a" not in fig.to_json()

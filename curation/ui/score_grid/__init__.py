@@ -94,29 +94,40 @@ def score_grid(
         on_cut_change=moved,
         on_open_change=lambda: None,
     )
-    asked = result.open
-    if not isinstance(asked, dict):
+    return read_name(result.open, known)
+
+
+def read_name(value: object, known: set[tuple[str, str | None]]) -> tuple[str, str | None] | None:
+    """The (key, column) that the browser names, None when it is none of the known."""
+    if not isinstance(value, dict):
         return None
-    name = (asked.get("key"), asked.get("column"))
-    return name if name in known else None
+    key, column = value.get("key"), value.get("column")
+    if not isinstance(key, str) or not (column is None or isinstance(column, str)):
+        return None
+    return (key, column) if (key, column) in known else None
 
 
 def read_cut(value: object, known: set[tuple[str, str | None]]) -> Cut | None:
     """What the browser sent, checked: a known score and finite bounds in order; None when it is anything else."""
-    if not isinstance(value, dict):
+    name = read_name(value, known)
+    if name is None or not isinstance(value, dict):
         return None
-    key, column, low, high = (value.get(name) for name in ("key", "column", "low", "high"))
-    if not isinstance(key, str) or not (column is None or isinstance(column, str)) or (key, column) not in known:
-        return None
-    bounds = []
-    for bound in (low, high):
-        sound = isinstance(bound, int | float) and not isinstance(bound, bool) and math.isfinite(bound)
-        if bound is not None and not sound:
+    bounds: list[float | None] = []
+    for bound in (value.get("low"), value.get("high")):
+        try:
+            number = None if bound is None else float(bound) if _is_number(bound) else math.nan
+        except OverflowError:  # a whole number beyond any float
             return None
-        bounds.append(None if bound is None else float(bound))
+        if number is not None and not math.isfinite(number):
+            return None
+        bounds.append(number)
     if None not in bounds and bounds[0] > bounds[1]:  # type: ignore[operator]
         return None
-    return Cut(key, column, bounds[0], bounds[1])
+    return Cut(*name, bounds[0], bounds[1])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def card_facts(card: Card, dataset: str) -> dict[str, Any]:
