@@ -25,25 +25,32 @@ class Colour:
     Args:
         name: Shown, and stands for it in keys.
         load: Opens it; None for one colour.
+        key: Of the stored result, or what stands for it; changes with the content.
     """
 
     name: str
     load: Callable[[], Score | Labels | None]
+    key: str
 
 
 def colours(dataset: Dataset) -> list[Colour]:
     """Everything that rows can be coloured by: labels, scores, source; response length is always there."""
     made = pool.labels(dataset.fingerprint)
-    found = [Colour(s.name, lambda s=s: s.labels) for s in made if not pool.is_duplicates(s)]  # type: ignore[misc]
+    found = [Colour(s.name, lambda s=s: s.labels, s.key) for s in made if not pool.is_duplicates(s)]  # type: ignore[misc]
     if len(dataset.facts.get("sources", [])) > 1:
-        found.append(Colour(SOURCE, lambda: pool.source_labels(dataset)))
-    found += [Colour(s.name, lambda s=s: s.score) for s in pool.scores(dataset.fingerprint)]  # type: ignore[misc]
-    found += [Colour(s.name, lambda s=s: pool.copies(s)) for s in made if pool.is_duplicates(s)]  # type: ignore[misc]
-    return [*found, Colour(pool.RESPONSE_LENGTH, lambda: pool.response_length(dataset)), Colour(PLAIN, lambda: None)]
+        found.append(Colour(SOURCE, lambda: pool.source_labels(dataset), f"{dataset.fingerprint}.source"))
+    found += [Colour(s.name, lambda s=s: s.score, s.key) for s in pool.scores(dataset.fingerprint)]  # type: ignore[misc]
+    found += [
+        Colour(s.name, lambda s=s: pool.copies(s), f"{s.key}.copies")  # type: ignore[misc]
+        for s in made
+        if pool.is_duplicates(s)
+    ]
+    length = Colour(pool.RESPONSE_LENGTH, lambda: pool.response_length(dataset), f"{dataset.fingerprint}.length")
+    return [*found, length, Colour(PLAIN, lambda: None, "")]
 
 
-def colour_choice(dataset: Dataset, *, key: str) -> tuple[str, Score | Labels | None]:
-    """A select box over `colours`; returns name and artifact."""
+def colour_choice(dataset: Dataset, *, key: str) -> Colour:
+    """A select box over `colours`."""
     found = {c.name: c for c in colours(dataset)}
     own = f"{key}.own"
     if not st.session_state.get(own):  # until the user chooses, the best there is: clusters, once they are made
@@ -52,7 +59,7 @@ def colour_choice(dataset: Dataset, *, key: str) -> tuple[str, Score | Labels | 
         "Colour by", list(found), key=key, persist_state="session", help="Any label, score or the source of the rows",
         on_change=lambda: st.session_state.update({own: True}),
     )  # fmt: skip
-    return name, found[name].load()
+    return found[name]
 
 
 def selection_choice(

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
 from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
-from curation.ui import pool
+from curation.ui import pool, session
 from curation.ui.components import Tile, chart, mode, stat_tiles
 from curation.ui.map_rows import facts_of
-from curation.ui.map_view import drawn_rows, gesture
+from curation.ui.chart_points import drawn_rows, gesture
 from curation.ui.pool import Stored
 from curation.ui.rows import row_card, row_table
 from curation.ui.score_facts import LENGTH_BOUND
 from curation.ui.text import ago, number, percent, plain
 from curation.ui.weak import weak_note
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from curation.figures.palette import Mode
+
 USE = "scorer/learnability"
+MOST_LINES = 2_000
+"""Groups in the table; the browser gets no more."""
 HIGHEST, LOWEST = "most learnable", "least learnable"
 
 
@@ -134,22 +141,12 @@ def losses_panel(dataset: Dataset, stored: Stored) -> None:
 
     @st.fragment
     def body() -> None:
-        from curation.figures.learnability import losses_figure
-        from curation.figures.map import MAX_POINTS
-
-        score = stored.score
-        columns, info = score.columns, score.info
-        plane = np.column_stack([columns["initial"], columns["reference"]])
-        rows = drawn_rows(plane, MAX_POINTS)
-        figure = losses_figure(
-            plane[rows, 0], plane[rows, 1], np.asarray(columns["region"])[rows], boundary=info["boundary_nats"],
-            counts=info["region_rows"], rows=rows, uirevision=stored.key, mode=mode(),
-        )  # fmt: skip
+        figure, shown, placed = _losses(_place(stored), mode(), stored.score)
+        info = stored.score.info
         left, right = st.columns([3, 2], gap="medium")
         with left:
             drawn = gesture(figure, key=f"learnability.losses.{stored.key}", alt="Loss after training over loss before")
-            placed = int(np.isfinite(plane).all(1).sum())
-            part = f"{number(len(rows))} of {number(placed)} points are drawn. " if len(rows) < placed else ""
+            part = f"{number(shown)} of {number(placed)} points are drawn. " if shown < placed else ""
             st.caption(
                 f":material/info: {part}Below the diagonal training helped. The dotted boundary between small and "
                 f"large loss ({info['boundary_nats']:.3g} nats) is this project's; none is published."
@@ -163,6 +160,27 @@ def losses_panel(dataset: Dataset, stored: Stored) -> None:
                 row_card(dataset, row, facts=facts_of(dataset, row), key="learnability.row")
 
     body()
+
+
+def _place(stored: Stored) -> str:
+    """Names a result in the caches of this server, which may have several workspaces open."""
+    return f"{session.workspace().root}/{stored.key}"
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _losses(place: str, shown: Mode, _score: Score) -> tuple[go.Figure, int, int]:
+    """The figure of the two losses, the points on it, and the rows that have both."""
+    from curation.figures.learnability import losses_figure
+    from curation.figures.map import MAX_POINTS
+
+    columns, info = _score.columns, _score.info
+    plane = np.column_stack([columns["initial"], columns["reference"]])
+    rows = drawn_rows(plane, MAX_POINTS)
+    figure = losses_figure(
+        plane[rows, 0], plane[rows, 1], np.asarray(columns["region"])[rows], boundary=info["boundary_nats"],
+        counts=info["region_rows"], rows=rows, uirevision=place, mode=shown,
+    )  # fmt: skip
+    return figure, len(rows), int(np.isfinite(plane).all(1).sum())
 
 
 REGIONS_EXPLAINED = """
@@ -184,10 +202,10 @@ def _clicked(figure: Any, drawn: Any) -> int | None:
 
 def groups_panel(dataset: Dataset, stored: Stored) -> None:
     """Learnability per cluster, source or any other label, where there is one."""
-    found: dict[str, Labels] = {s.name: s.labels for s in pool.labels(dataset.fingerprint) if not pool.is_duplicates(s)}
+    found = {s.name: (s.key, s.labels) for s in pool.labels(dataset.fingerprint) if not pool.is_duplicates(s)}
     sources = pool.source_labels(dataset)
     if sources is not None:
-        found["source"] = sources
+        found["source"] = ("", sources)
     st.markdown("#### By group")
     if not found:
         st.caption(
@@ -196,39 +214,49 @@ def groups_panel(dataset: Dataset, stored: Stored) -> None:
         )
         return
     name = st.selectbox("Group by", list(found), key="learnability.group", width=320)
-    lines, values = group_lines(stored.score, found[name])
+    label, labels = found[name]
+    lines, figure = _groups(_place(stored), label, mode(), stored.score, labels)
     left, right = st.columns(2, gap="medium")
     with left:
-        from curation.figures.learnability import groups_figure
-
-        overall = float(np.nanmedian(stored.score.values)) if _any(stored.score.values) else None
-        chart(
-            groups_figure([line["group"] for line in lines], values, overall=overall, mode=mode()),
-            key=f"learnability.groups.{stored.key}.{name}", alt="Median learnability of each group",
-        )  # fmt: skip
+        chart(figure, key=f"learnability.groups.{stored.key}.{name}", alt="Median learnability of each group")
     with right:
         config = {k: st.column_config.NumberColumn(k, format="%.3f") for k in ("median", "before", "after")}
         config["worsened"] = st.column_config.NumberColumn("worsened", format="percent")
-        st.dataframe(lines, hide_index=True, column_config=config, alt="Learnability of each group")
+        if len(lines) > MOST_LINES:
+            st.caption(f":material/info: {number(MOST_LINES)} of {number(len(lines))} groups, the highest first.")
+        st.dataframe(lines[:MOST_LINES], hide_index=True, column_config=config, alt="Learnability of each group")
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _groups(
+    place: str, label: str, shown: Mode, _score: Score, _labels: Labels
+) -> tuple[list[dict[str, Any]], go.Figure]:
+    """The lines of the table and the figure of one grouping."""
+    from curation.figures.learnability import groups_figure
+
+    lines, values = group_lines(_score, _labels)
+    overall = float(np.nanmedian(_score.values)) if _any(_score.values) else None
+    return lines, groups_figure([line["group"] for line in lines], values, overall=overall, mode=shown)
 
 
 def group_lines(score: Score, labels: Labels) -> tuple[list[dict[str, Any]], list[np.ndarray]]:
     """One line per group that has a scored row, highest median first, and the scores of its rows."""
-    codes, values = np.asarray(labels.codes), np.asarray(score.values)
-    names = [*labels.names, pool.NO_CLUSTER]
+    values, codes = np.asarray(score.values), np.asarray(labels.codes)
+    scored = np.flatnonzero(np.isfinite(values))
+    scored = scored[np.argsort(codes[scored], kind="stable")]  # one sort: there may be thousands of groups
+    parts = np.split(scored, np.flatnonzero(np.diff(codes[scored])) + 1) if len(scored) else []
+    names = [*labels.names, pool.NO_CLUSTER]  # code −1 finds the last
     found = []
-    for code in [*range(len(labels.names)), -1]:
-        rows = np.flatnonzero((codes == code) & np.isfinite(values))
-        if len(rows):
-            line = {
-                "group": names[code],
-                "rows": len(rows),
-                "median": float(np.median(values[rows])),
-                "before": float(np.median(score.columns["initial"][rows])),
-                "after": float(np.median(score.columns["reference"][rows])),
-                "worsened": float((values[rows] < 0).mean()),
-            }
-            found.append((line, values[rows]))
+    for rows in sorted(parts, key=lambda rows: (codes[rows[0]] < 0, codes[rows[0]])):
+        line = {
+            "group": names[codes[rows[0]]],
+            "rows": len(rows),
+            "median": float(np.median(values[rows])),
+            "before": float(np.median(score.columns["initial"][rows])),
+            "after": float(np.median(score.columns["reference"][rows])),
+            "worsened": float((values[rows] < 0).mean()),
+        }
+        found.append((line, values[rows]))
     found.sort(key=lambda pair: -pair[0]["median"])
     return [line for line, _ in found], [part for _, part in found]
 
@@ -247,15 +275,11 @@ def rows_panel(dataset: Dataset, stored: Stored) -> None:
             "Show", [HIGHEST, LOWEST, *score.info["regions"]], default=HIGHEST, required=True, wrap=True,
             key="learnability.rows.which", label_visibility="collapsed",
         )  # fmt: skip
-        rows = rows_of(score, str(which))
+        rows = _rows(_place(stored), str(which), score)
         if not len(rows):
             st.caption("No row is there.")
             return
-        columns = {
-            "learnability": np.round(score.values, 3),
-            "before": np.round(score.columns["initial"], 3),
-            "after": np.round(score.columns["reference"], 3),
-        }
+        columns = _columns(_place(stored), score)
         clicked = row_table(
             dataset, rows, key=f"learnability.rows.{stored.key}.{which}", columns=columns, per_page=10
         )  # fmt: skip
@@ -265,6 +289,20 @@ def rows_panel(dataset: Dataset, stored: Stored) -> None:
             row_card(dataset, clicked, facts=facts_of(dataset, clicked), key="learnability.rows.row")
 
     body()
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _rows(place: str, which: str, _score: Score) -> np.ndarray:
+    return rows_of(_score, which)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _columns(place: str, _score: Score) -> dict[str, np.ndarray]:
+    return {
+        "learnability": np.round(_score.values, 3),
+        "before": np.round(_score.columns["initial"], 3),
+        "after": np.round(_score.columns["reference"], 3),
+    }
 
 
 def rows_of(score: Score, which: str) -> np.ndarray:

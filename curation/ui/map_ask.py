@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from curation import jobs
 from curation.complete import complete
 from curation.core.dataset import Dataset
 from curation.recipe import Recipe
-from curation.ui import pool
+from curation.ui import view_state
 from curation.ui.components import errors_shown
 from curation.ui.guide import stage_recipe
 from curation.ui.run_panel import estimate_view, newest_job, start_now
+from curation.views import View
 from curation.workspace import Workspace
 
 PREVIEW, FULL, KEPT = "Quick map", "Map", "Selection by hand"
@@ -72,17 +72,14 @@ def ask_full(workspace: Workspace, dataset: Dataset) -> None:
             start_now(workspace, full_recipe(), pools, title=f"{FULL}: {dataset.name}")
 
 
-def keep_rows(workspace: Workspace, dataset: Dataset, rows: np.ndarray) -> None:
-    """Keep marked rows as a selection of the dataset."""
-    from curation.selectors.rows import format_rows
+def keep_view(workspace: Workspace, dataset: Dataset, view: View) -> None:
+    """Keep the rows of a view as a selection, made by the same conditions, so that its recipe says how."""
+    from curation.complete.stored import Parts
+    from curation.views import steps_of
 
-    recipe = complete("selector/rows", {"rows": format_rows(rows)}, name="marked")
-    start_now(workspace, recipe, {"pool": dataset.fingerprint}, title=f"{KEPT}: {dataset.name}")
-
-
-def kept_already(dataset: Dataset, rows: np.ndarray) -> bool:
-    """True when exactly these rows are a stored selection by hand."""
-    return any(
-        s.info.use == "selector/rows" and np.array_equal(np.sort(s.selection.order), rows)
-        for s in pool.selections(dataset.fingerprint)
-    )
+    with errors_shown(stop=True):
+        parts = Parts(workspace, dataset.fingerprint)
+        made = steps_of(view, view_state.sources(dataset), parts.add)
+        names = parts.add_steps(made.steps)
+        recipe = parts.recipe(f"${names[made.result]}", made.about)
+    start_now(workspace, recipe, parts.bindings, title=f"{KEPT}: {dataset.name}")

@@ -1,23 +1,30 @@
-"""Under the map: the marked rows as a table, and one of them in full with all that is known about it."""
+"""Beside the map: the rows in view as a table, what to do with them, or one of them in full."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any, cast
 
 import numpy as np
 import streamlit as st
 
-from curation.core.artifacts import Labels, Neighbours, Score
+from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
-from curation.ui import pool
-from curation.ui.components import Tile, stat_tiles
-from curation.ui.pool import Stored
-from curation.ui.rows import row_card, row_table
-from curation.ui.select_why import why_row
-from curation.ui.text import number, one_line, percent
+from curation.ui import pool, view_state
+from curation.ui.deciding import decide_bar
+from curation.ui.map_ask import keep_view
+from curation.ui.row_columns import Column
+from curation.ui.row_panel import row_panel
+from curation.ui.rows import row_table
+from curation.ui.text import number
+from curation.views import LENGTH, Condition, Like, Range, Region, Rows, View, Words, likeness
+from curation.workspace import Workspace
 
-NEAREST = 5
-COPIES = 20
+TABS = ("All", "Filtered", "Selected")
+PER_PAGE = 15
+ALIKE = 100
+"""Rows that "more like this" asks for."""
 
 
 def value_of(artifact: Score | Labels, row: int) -> Any:
@@ -38,73 +45,141 @@ def facts_of(dataset: Dataset, row: int) -> dict[str, Any]:
     }
 
 
-def copies_of(duplicates: list[Stored], row: int) -> list[dict[str, Any]]:
-    """The other rows of this row's groups of duplicates."""
-    found: dict[int, dict[str, Any]] = {}
-    for stored in duplicates:
-        codes = np.asarray(stored.labels.codes)
-        if codes[row] < 0:
-            continue
-        for other in np.flatnonzero(codes == codes[row])[: COPIES + 1]:
-            if other != row:
-                found.setdefault(int(other), {"row": int(other), "found by": stored.name})
-    return list(found.values())[:COPIES]
+# ------------------------------------------------------------------ the rows in view
 
 
-def nearest_to(neighbours: Neighbours | None, row: int) -> list[dict[str, Any]]:
-    """The nearest rows in the k-NN graph."""
-    if neighbours is None:
+def rows_panel(workspace: Workspace, dataset: Dataset, view: View, *, key: str, open_key: str) -> None:
+    """All, filtered or selected rows as a table, what to do with them, or one of them in full.
+
+    Args:
+        workspace: Where the dataset lives.
+        dataset: Whose rows.
+        view: Conditions that can be answered.
+        key: Prefix of keys.
+        open_key: Where the session keeps the row that is open.
+    """
+    masks = tab_masks(dataset, view)
+    tab = _tab(masks, len(dataset), key)
+    rows = np.arange(len(dataset)) if tab == "All" else np.flatnonzero(masks[tab])
+    row = st.session_state.get(open_key)
+    if row is not None and 0 <= row < len(dataset):
+        _one(workspace, dataset, view, int(row), rows, key, open_key)
+        return
+    if tab == "Selected" and "Selected" not in masks:
+        st.caption(
+            ":material/lasso_select: Draw around points with the lasso (L) or a box (B): "
+            "the rows inside are listed here."
+        )
+        return
+    if not len(rows):
+        st.info("No row is left: take a filter away, or undo.", icon=":material/filter_alt:")
+        return
+    _actions(workspace, dataset, view, tab, rows, key)
+    clicked = row_table(
+        dataset, rows, key=f"{key}.{tab}.{_digest(rows)}", columns=_columns(dataset, view), per_page=PER_PAGE,
+        sort=True, download=f"{dataset.name}-{tab.lower()}.csv",
+    )  # fmt: skip
+    if clicked is not None:
+        st.session_state[open_key] = clicked
+        st.rerun(scope="fragment")
+
+
+def tab_masks(dataset: Dataset, view: View) -> dict[str, np.ndarray]:
+    """The rows of each tab but "All": filtered by everything but regions; selected within that by the regions drawn."""
+    found = {}
+    if view.conditions:
+        found["Filtered"] = view_state.mask_of(dataset, view, without=is_drawn)
+    if any(is_drawn(c) for c in view.conditions):
+        found["Selected"] = view_state.mask_of(dataset, view)
+    return found
+
+
+def is_drawn(condition: Condition) -> bool:
+    """Whether a condition was drawn on the map or named row by row, rather than a filter."""
+    return isinstance(condition, Region | Rows)
+
+
+def _tab(masks: dict[str, np.ndarray], n: int, key: str) -> str:
+    """The tab to show: what was asked for; after the view has changed its kind, the narrowest."""
+    counts = {"All": n} | {tab: int(mask.sum()) for tab, mask in masks.items()}
+    kind, place = tuple(masks), f"{key}.tab"
+    if st.session_state.get(f"{key}.kind") != kind:
+        st.session_state[f"{key}.kind"] = kind
+        st.session_state[place] = list(counts)[-1]
+    chosen = st.segmented_control(
+        "Rows", TABS, key=place, required=True, label_visibility="collapsed", width="stretch",
+        format_func=lambda tab: f"{tab} {number(counts[tab])}" if tab in counts else tab,
+        help="All rows; those that all filters let through; and of these the ones drawn around",
+    )  # fmt: skip
+    return chosen if chosen in counts or chosen == "Selected" else "All"
+
+
+def _one(
+    workspace: Workspace, dataset: Dataset, view: View, row: int, rows: np.ndarray, key: str, open_key: str
+) -> None:
+    """One row in full, with the way back to the table and to its like."""
+
+    def close() -> None:
+        st.session_state[open_key] = None
+
+    def alike() -> None:
+        features = pool.newest_features(dataset.fingerprint)
+        if features is not None:
+            view_state.add(dataset, Like(features=features.key, rows=(row,), top=ALIKE), f"more like row {row:,}")
+            close()
+
+    with st.container(horizontal=True, vertical_alignment="center", key=f"{key}.one"):
+        st.button(
+            "Back to the rows", icon=":material/arrow_back:", key=f"{key}.close", on_click=close, shortcut="Escape"
+        )
+        st.button(
+            "More like this", icon=":material/join_inner:", key=f"{key}.alike", on_click=alike,
+            disabled=pool.newest_features(dataset.fingerprint) is None, help=f"The {ALIKE} rows nearest in meaning",
+        )  # fmt: skip
+    words = tuple(word for c in view.conditions if isinstance(c, Words) for word in words_of(c))
+    row_panel(
+        workspace, dataset, row, key=f"{key}.panel", words=words, rows=rows,
+        on_open=lambda other: st.session_state.update({open_key: other}),
+    )  # fmt: skip
+
+
+def words_of(condition: Words) -> list[str]:
+    """The words and phrases of a search that a text is found by, to mark them in it."""
+    if condition.regex:
         return []
-    pairs = zip(neighbours.indices[row][:NEAREST], neighbours.distances[row][:NEAREST], strict=True)
-    return [{"row": int(i), "distance": round(float(d), 3)} for i, d in pairs if i >= 0]
+    found = re.findall(r'-?"[^"]+"|\S+', condition.text)
+    return [w.strip('"') for w in found if not w.startswith("-") and w.strip('"')]
 
 
-def with_texts(dataset: Dataset, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same lines with the beginning of each row's text."""
-    if not found:
-        return []
-    texts = dataset.take(np.array([f["row"] for f in found])).texts("both")
-    return [{**f, "text": one_line(text, 140)} for f, text in zip(found, texts, strict=True)]
+def _actions(workspace: Workspace, dataset: Dataset, view: View, tab: str, rows: np.ndarray, key: str) -> None:
+    if tab == "All":
+        return
+    part = view if tab == "Selected" else View(conditions=tuple(c for c in view.conditions if not is_drawn(c)))
+    if st.button(
+        "Keep as a selection", icon=":material/bookmark_add:", key=f"{key}.keep", shortcut="S",
+        help="Stores these rows with the filters that found them: select within them, compare, or export them",
+    ):  # fmt: skip
+        keep_view(workspace, dataset, part)
+    decide_bar(workspace, dataset, rows, key=f"{key}.decide")
 
 
-def marked_table(dataset: Dataset, rows: np.ndarray, color_name: str, color: Score | Labels | None) -> int | None:
-    """The marked rows in a table; returns the one that is clicked."""
-    columns = {}
-    if isinstance(color, Score):
-        columns[color_name] = np.asarray(color.values)
-    elif isinstance(color, Labels):
-        columns[color_name] = np.array([*color.names, pool.NO_CLUSTER], dtype=object)[np.asarray(color.codes)]
-    return row_table(dataset, rows, key=f"map.rows.{len(rows)}.{int(rows.sum()) if len(rows) else 0}", columns=columns)
+def _columns(dataset: Dataset, view: View) -> dict[str, Column | Score | Labels]:
+    """What stands beside the rows: the scores that the view cuts by, likeness, and the cluster."""
+    found: dict[str, Column | Score | Labels] = {}
+    for condition in view.conditions:
+        if isinstance(condition, Like):
+            values = likeness(condition, view_state.sources(dataset))
+            found["likeness"] = Column(values, key=f"like.{condition.model_dump_json()}")
+        if isinstance(condition, Range) and condition.score != LENGTH:
+            stored = next((s for s in pool.scores(dataset.fingerprint) if s.key == condition.score), None)
+            if stored is not None:
+                found[stored.name] = Column(stored.score, key=stored.key)
+    found[pool.RESPONSE_LENGTH] = Column(pool.response_length(dataset), key=f"{dataset.fingerprint}.length")
+    clusters = pool.clusters_of(dataset.fingerprint, pool.best_layout(dataset.fingerprint))
+    if clusters is not None:
+        found["cluster"] = Column(clusters.labels, key=clusters.key)
+    return found
 
 
-def detail(dataset: Dataset, row: int, chosen: Stored | None) -> None:
-    """One row in full: conversation, scores and labels, copies, nearest rows, why it is in or out."""
-    why = None if chosen is None else why_row(chosen, chosen.selection, dataset, row).sentence
-    row_card(dataset, row, facts=facts_of(dataset, row), why=why, key="map.row")
-    features = pool.newest_features(dataset.fingerprint)
-    near = nearest_to(pool.newest_neighbours(dataset.fingerprint, features.key if features else None), row)
-    for title, found in (
-        ("Copies of this row", copies_of(pool.duplicates(dataset.fingerprint), row)),
-        ("Nearest rows", near),
-    ):
-        if found:
-            st.markdown(f"**{title}**")
-            st.dataframe(with_texts(dataset, found), hide_index=True, alt=title)
-
-
-def marked_facts(dataset: Dataset, rows: np.ndarray, chosen: Stored | None) -> None:
-    """Numbers about the marked rows."""
-    lengths = dataset.lengths("response")
-    tiles = [
-        Tile("Marked rows", number(len(rows)), note=f"{percent(len(rows), len(dataset))} of all"),
-        Tile("Median answer", number(float(np.median(lengths[rows]))), "In characters",
-             f"all rows: {number(float(np.median(lengths)))}"),
-    ]  # fmt: skip
-    if chosen is not None:
-        inside = int(chosen.selection.mask[rows].sum())
-        tiles.append(Tile("Of these selected", number(inside), note=percent(inside, len(rows))))
-    copies = pool.duplicates(dataset.fingerprint)
-    if copies:
-        codes = np.asarray(copies[0].labels.codes)[rows]
-        tiles.append(Tile("Have copies", number(int((codes >= 0).sum())), note=copies[0].name))
-    stat_tiles(tiles)
+def _digest(rows: np.ndarray) -> str:
+    return hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=8).hexdigest()

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from curation.core.artifacts import Coverage, Labels, Missing, Score, Selection
+from curation.core.artifacts import Coverage, Labels, Selection
 from curation.core.dataset import Dataset
 from curation.ui import pool
 from curation.ui.components import Tile, chart, errors_shown, mode, stat_tiles
-from curation.ui.map_view import figure_of
+from curation.ui.map_layers import hovered
 from curation.ui.method_facts import method_facts, serves
+from curation.ui.point_map import hover_text
 from curation.ui.pool import Stored
 from curation.ui.quota_ask import quota_note
 from curation.ui.reuse import Parts
@@ -20,12 +21,11 @@ from curation.ui.rows import row_card, row_table
 from curation.ui.run_panel import start_now
 from curation.ui.select_ask import SELECTION
 from curation.ui.select_budget import Budgets, budget_slider
+from curation.ui.select_map import PICK, SelectionMap, pick_order
 from curation.ui.select_why import at_budget, readable, why_row
 from curation.ui.text import number, percent, plain
 from curation.ui.training import Rate, hours_text, money_text, rate_inputs, row_tokens
 from curation.workspace import Workspace
-
-PICK = "pick"
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,13 @@ class Shown:
 
 def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
     """Everything about one selection; a fragment, so that the slider redraws nothing else."""
+    order = pool.full_order(stored)
+    selection_map = SelectionMap.of(dataset, stored, order)
 
     @st.fragment
     def body() -> None:
-        order = pool.full_order(stored)
+        if selection_map is not None:
+            selection_map.take_budget()
         budget = _budget(workspace, dataset, stored, order)
         shown = Shown(stored, order, at_budget(stored.selection, order, budget))
         tiles = st.container()
@@ -72,12 +75,19 @@ def selection_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> N
         _out_of_date(workspace, dataset, shown, report)
         left, right = st.columns([3, 2], gap="medium")
         with left:
-            _map(dataset, shown)
+            if selection_map is None:
+                st.info(
+                    "There is no map yet: draw it on the Map page, and the picks appear here.", icon=":material/map:"
+                )
+            else:
+                selection_map.draw(shown.now)
         with right:
             _curve(workspace, dataset, shown, report)
         _more(dataset, shown)
 
     body()
+    if selection_map is not None:
+        hover_text(lambda row: hovered(dataset, row), n=len(dataset), key=selection_map.key)
 
 
 # ------------------------------------------------------------------ budget
@@ -177,33 +187,6 @@ def stored_at(workspace: Workspace, dataset: Dataset, stored: Stored, budget: in
 
 
 # ------------------------------------------------------------------ map and coverage
-
-
-def pick_order(dataset: Dataset, selection: Selection) -> Score:
-    """The place of each picked row in the order, from 1; other rows have none."""
-    values = np.full(len(dataset), np.nan)
-    values[selection.order] = np.arange(1, len(selection) + 1)
-    missing = Missing.where(np.isnan(values), "not picked")
-    return Score(dataset.fingerprint, values, missing, PICK, higher_is_better=False)
-
-
-def _map(dataset: Dataset, shown: Shown) -> None:
-    layout = pool.best_layout(dataset.fingerprint)
-    if layout is None:
-        st.info("There is no map yet: draw it on the Map page, and the picks appear here.", icon=":material/map:")
-        return
-    clusters = pool.clusters_of(dataset.fingerprint, layout)
-    options = ["pick order", *(["cluster"] if clusters else [])]
-    by = st.segmented_control("Picks on the map, coloured by", options, default=options[0], required=True,
-                              key="select.map.colour")  # fmt: skip
-    color: Score | Labels = pick_order(dataset, shown.now)
-    if by == "cluster" and clusters is not None:
-        color = clusters.labels
-    figure = figure_of(
-        dataset, pool.layout_of(layout), layout.key, color=color, selected=shown.now.mask, height=430,
-        color_name=f"{by}.{shown.stored.key}.{len(shown.now)}",
-    )  # fmt: skip
-    chart(figure, key=f"select.map.{layout.key}", tools=True, alt="Picks on the map")
 
 
 def _curve(workspace: Workspace, dataset: Dataset, shown: Shown, report: Coverage | None) -> None:

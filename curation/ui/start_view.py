@@ -125,7 +125,10 @@ def show_look(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="center")
     with left:
-        row_map(dataset, layout, key="start.map", color=length, height=380)
+        row_map(
+            dataset, layout, here.keys["preview"], key="start.map", color=length, color_key=here.keys["length"],
+            height=380,
+        )  # fmt: skip
     with right:
         if length is not None:
             st.markdown("**How long the answers are**")
@@ -239,7 +242,10 @@ def show_pick(workspace: Workspace, dataset: Dataset, here: Progress) -> None:
     stat_tiles(coverage_tiles(dataset, pick, report))
     left, right = st.columns([3, 2])
     with left:
-        row_map(dataset, layout, key="start.picks", color=clusters, selected=pick.mask, height=400)
+        row_map(
+            dataset, layout, here.keys["map"], key="start.picks", color=clusters, color_key=here.keys["clusters"],
+            lit=pick.mask, height=400,
+        )  # fmt: skip
     with right:
         if RADIUS in report.curves:
             chart(

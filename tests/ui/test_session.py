@@ -1,9 +1,5 @@
-"""What the address and the environment mean; which points of a large dataset are drawn."""
+"""What the address and the environment mean."""
 
-import numpy as np
-
-from curation.figures.map import MAX_POINTS
-from curation.ui.row_map import shown_rows
 from curation.ui.session import path_of
 from curation.workspace import Workspace
 
@@ -34,19 +30,3 @@ def test_the_dataset_named_at_the_start_is_opened(tmp_path, monkeypatch, demo_fi
     at.selectbox(key="session.dataset").set_value("newest").run()
     assert at.query_params["dataset"] == "newest"
     assert at.metric[0].value == "1"
-
-
-def test_a_small_dataset_is_drawn_whole():
-    assert shown_rows(100).tolist() == list(range(100))
-
-
-def test_a_large_one_is_sampled_and_a_small_selection_stays_visible():
-    n = 3 * MAX_POINTS
-    selected = np.zeros(n, bool)
-    selected[5:105] = True
-    rows = shown_rows(n, selected)
-    assert len(rows) == MAX_POINTS
-    assert np.all(np.diff(rows) > 0)
-    assert selected[rows].sum() == 100
-    assert np.array_equal(rows, shown_rows(n, selected))
-    assert len(shown_rows(n, np.ones(n, bool))) <= MAX_POINTS
