@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from curation.ui import session
+from curation.ui import pool, session
 from curation.ui.components import empty_state, next_step, page_header
 from curation.ui.learnability_ask import LEARN, ask_learnability
 from curation.ui.learnability_view import (
@@ -44,5 +44,5 @@ if found:
     losses_panel(dataset, stored)
     groups_panel(dataset, stored)
     rows_panel(dataset, stored)
-    score_panel(workspace, dataset, stored)
+    score_panel(workspace, dataset, stored, pool.scores(dataset.fingerprint))
     next_step("Select rows", "pages/select.py")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -131,15 +132,40 @@ def _disk(step: PlannedStep, size: Size, known: list[dict[str, Any]], rows: int)
     return once + again
 
 
+@dataclass(frozen=True)
+class _Pool:
+    """A Dataset as the key of a cache: the fingerprint says all about its rows."""
+
+    fingerprint: str
+    dataset: Dataset = field(compare=False)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What estimates know of a Dataset: distinct contents S16 `[m]`, characters of their rows `[m]`, and of all."""
+
+    contents: np.ndarray
+    characters: np.ndarray
+    total: int
+
+
+@lru_cache(4)
+def _rows_of(pool: _Pool) -> _Rows:
+    """Sorted once per Dataset: a form asks for the estimate of many steps, whenever anything on it changes."""
+    contents, first = np.unique(pool.dataset.contents, return_index=True)
+    lengths = pool.dataset.lengths()
+    return _Rows(contents, lengths[first], int(lengths.sum()))
+
+
 def _size(step: PlannedStep, plan: Plan, workspace: Workspace, pool: Dataset) -> Size:
-    rows = np.arange(len(pool))
+    known = _rows_of(_Pool(pool.fingerprint, pool))
+    rows, chars = len(pool), known.total
     if step.rows_key is not None:
-        contents, first = np.unique(pool.contents, return_index=True)
-        rows = first[~workspace.row_store(step.rows_key).find(contents)]
-    chars = int(pool.lengths()[rows].sum()) if len(rows) else 0
+        new = ~workspace.row_store(step.rows_key).find(known.contents)
+        rows, chars = int(new.sum()), int(known.characters[new].sum())
     dims = DEFAULT_DIMS if any(p.kind is Features for p in step.method.ports().values()) else 0
-    count = count_of(step.method, len(rows)) or _chosen(step, plan, len(pool))
-    return Size(len(rows), chars, dims, count, _parameters(step, plan, workspace))
+    count = count_of(step.method, rows) or _chosen(step, plan, len(pool))
+    return Size(rows, chars, dims, count, _parameters(step, plan, workspace))
 
 
 def _parameters(step: PlannedStep, plan: Plan, workspace: Workspace) -> float:

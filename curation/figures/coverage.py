@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from curation.figures import palette
 from curation.figures.palette import Mode
+from curation.figures.thinning import even
 
 KNEE_BEND = 0.1
 """A curve that leaves the straight line by less than this share of its range has no knee worth marking."""
@@ -60,10 +61,15 @@ def coverage_figure(
         return palette.explained(
             mode, "No coverage yet. Select rows, then measure how well they cover the pool.", height=height
         )
+    at = knee(budgets, values)
+    knee_at = None if at is None else (budgets[at], values[at])
+    places = even(len(budgets))
+    budgets, values = budgets[places], values[places]
     c = palette.colours(mode)
     fig = palette.figure(mode, height=height)
     shown = ".1%" if percent else ".4~g"
     if random is not None and len(random):
+        random = np.asarray(random)[:, places]
         low, mean, high = np.nanmin(random, 0), np.nanmean(random, 0), np.nanmax(random, 0)
         edge = {"width": 0, "color": c.muted}
         fig.add_scatter(x=budgets, y=low, mode="lines", line=edge, hoverinfo="skip", showlegend=False)
@@ -93,13 +99,12 @@ def coverage_figure(
         line={"color": c.main, "width": 3},
         hovertemplate=f"%{{x:,}} rows: %{{y:{shown}}}<extra></extra>",
     )
-    at = knee(budgets, values)
-    if at is not None:
+    if knee_at is not None:
         fig.add_scatter(
-            x=[budgets[at]],
-            y=[values[at]],
+            x=[knee_at[0]],
+            y=[knee_at[1]],
             mode="markers",
-            name=f"knee at {int(budgets[at]):,} rows",
+            name=f"knee at {int(knee_at[0]):,} rows",
             marker={"color": c.selected, "size": 10, "line": {"color": c.background, "width": 2}},
             hovertemplate=f"knee: after %{{x:,}} rows each further row brings little<br>%{{y:{shown}}}<extra></extra>",
         )

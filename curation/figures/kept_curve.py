@@ -7,6 +7,10 @@ import plotly.graph_objects as go
 
 from curation.figures import palette
 from curation.figures.palette import Mode
+from curation.figures.thinning import even
+
+MARKED = 1_000
+"""Limits that are drawn at most."""
 
 
 def kept_curve_figure(
@@ -22,6 +26,8 @@ def kept_curve_figure(
         height: Pixels.
         mode: Theme it is shown on.
     """
+    places = even(len(limits), MARKED)
+    limits, kept = np.asarray(limits)[places], np.asarray(kept)[places]
     c = palette.colours(mode)
     fig = palette.figure(mode, height=height)
     fig.add_scatter(

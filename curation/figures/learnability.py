@@ -8,8 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from curation.figures import palette
+from curation.figures.cartography import drawn
 from curation.figures.palette import Mode
 
+MAX_POINTS = 20_000
 REGIONS = ("uninformative", "too hard", "learnable", "worsened")
 COLOURS = {"uninformative": 9, "too hard": 3, "learnable": 0, "worsened": 5}
 """Places in `palette.CATEGORICAL`."""
@@ -33,6 +35,8 @@ def losses_figure(
 ) -> go.Figure:
     """Reference loss over initial loss, one point a row; below the diagonal training helped.
 
+    Of more than `MAX_POINTS` rows a fixed sample is drawn; who says so beside the figure draws the sample first.
+
     Args:
         initial: float `[n]`, nats per token; rows with NaN have no place.
         reference: float `[n]`.
@@ -50,6 +54,7 @@ def losses_figure(
     initial, reference = np.asarray(initial, np.float64), np.asarray(reference, np.float64)
     rows = np.arange(len(initial)) if rows is None else np.asarray(rows)
     placed = np.flatnonzero(np.isfinite(initial) & np.isfinite(reference))
+    placed = placed[drawn(len(placed), MAX_POINTS)]
     if not len(placed):
         return palette.explained(mode, "No row has both losses, so there is nothing to compare.", height=height)
     c = palette.colours(mode)

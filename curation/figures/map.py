@@ -14,10 +14,15 @@ import plotly.graph_objects as go
 
 from curation.core.artifacts import Labels, Score
 from curation.figures import palette
+from curation.figures.cartography import drawn
 from curation.figures.palette import Mode
 
 MAX_POINTS = 20_000
 """Above this plotly gets slow in the browser; the caller draws a sample and says so."""
+HOVER_LETTERS, HEAD_LETTERS, FEWEST_LETTERS = 220, 40, 24
+"""Of a point's text at most, of the value above it, and of a text that is worth showing."""
+ALL_LETTERS = 500_000
+"""Of all hover texts together, which travel with the figure."""
 LEGEND_ENTRIES, FEW_ENTRIES, LOW = 12, 5, 500
 """Categories in the legend; fewer on a figure that is not this many pixels high."""
 NAMES_ON_MAP = 14
@@ -50,14 +55,16 @@ def map_figure(
 ) -> go.Figure:
     """Draw rows as points.
 
-    The first view leaves out a few far points where they would shrink all others (`outside_view` counts them).
+    The first view leaves out a few far points where they would shrink all others (`outside_view` counts them). Of more
+    than `MAX_POINTS` points a fixed sample is drawn.
 
     Args:
         xy: float `[n, 2]`; rows with NaN have no place and are left out.
         color: A Score or Labels of these n rows. A score's scale spans its 1st to 99th percentile and turns around when
             lower is better, so that good rows stand out. Missing values and noise are grey.
         selected: bool `[n]`: rows that stand out; all others become grey context, unless none is selected.
-        hover: One short text per point, plain; it is escaped, cut and wrapped here.
+        hover: One short text per point, plain; it is escaped, cut and wrapped here. The more points, the shorter; with
+            some 8,000 only the row's number is left.
         rows: int64 `[n]`, the row of each point; 0 to n − 1 when not given.
         noise_name: What rows without a label are called in the legend.
         names_on_map: Write the largest categories' names at their middle.
@@ -75,6 +82,7 @@ def map_figure(
     if not len(placed):
         message = "No row has a place on the map yet. Run an encoder and a layout first."
         return palette.explained(mode, message, height=height)
+    placed = placed[drawn(len(placed), MAX_POINTS)]
     chosen = np.zeros(len(xy), bool) if selected is None else np.asarray(selected, bool)
     placed = placed[np.argsort(chosen[placed], kind="stable")]
 
@@ -219,13 +227,17 @@ def _hover(
 ) -> dict[str, object]:
     if hover is None:
         return {"hoverinfo": "skip"}
-    texts = [palette.wrapped(hover[i]) for i in placed]
+    head = HEAD_LETTERS if color is not None else 0
+    limit = min(HOVER_LETTERS, ALL_LETTERS // len(placed) - head)
+    if limit < FEWEST_LETTERS:
+        return {"hovertemplate": "row %{customdata:,}<extra></extra>"}
+    texts = [palette.wrapped(hover[i], limit=limit) for i in placed]
     heads: list[str] | None = None
     if isinstance(color, Score):
-        label, values = palette.plain(color.name, limit=40), np.asarray(color.values)[placed]
+        label, values = palette.plain(color.name, limit=HEAD_LETTERS), np.asarray(color.values)[placed]
         heads = [f"{label}: {v:.4g}" if np.isfinite(v) else f"{label}: missing" for v in values]
     elif isinstance(color, Labels):
-        shown = palette.names_of([*color.names, noise_name])
+        shown = palette.names_of([*color.names, noise_name], limit=HEAD_LETTERS)
         heads = [shown[code] for code in np.asarray(color.codes)[placed]]  # −1 is the last, the noise
     if heads is not None:
         texts = [f"<b>{head}</b><br>{text}" for head, text in zip(heads, texts, strict=True)]

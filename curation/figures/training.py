@@ -9,7 +9,10 @@ import plotly.graph_objects as go
 
 from curation.figures import palette
 from curation.figures.palette import Mode
+from curation.figures.thinning import MOST, even, extremes
 
+RUNS = 20
+"""Trainings in one figure at most: the last ones of a step, the first ones of a measure."""
 NOISY = 60
 """Curves with more points than this get a running mean over them; the points themselves become pale."""
 SPAN = 0.05
@@ -84,13 +87,18 @@ def curve_figure(
     dots = len(parts) == len(at) > 1
     if dots:
         parts = [slice(0, len(at))]
+    parts = parts[-RUNS:]
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         noisy = part.stop - part.start > NOISY and not dots
         if not last or noisy:
-            _line(fig, at[part], y[part], c.context, 1.2, name, skip=last)
+            seen = extremes(y[part], MOST if last else MOST // 10)
+            _line(fig, at[part][seen], y[part][seen], c.context, 1.2, name, skip=last)
         if last:
-            _line(fig, at[part], running_mean(y[part]) if noisy else y[part], c.main, 2.5, name, dots=dots)
+            seen = even(part.stop - part.start)  # the mean is smooth
+            _line(
+                fig, at[part][seen], (running_mean(y[part]) if noisy else y[part])[seen], c.main, 2.5, name, dots=dots
+            )
     fig.update_layout(
         showlegend=False,
         hovermode="x",
@@ -144,12 +152,14 @@ def epochs_figure(
     c = palette.colours(mode)
     fig = palette.figure(mode, height=height)
     if len(values) > 1:
-        for run, line in enumerate(values):
-            _line(fig, epochs[there], line[there], c.context, 1.2, f"run {run + 1}", skip=True)
+        for run, line in enumerate(values[:RUNS]):
+            seen = even(len(line[there]), MOST // 10)
+            _line(fig, epochs[there][seen], line[there][seen], c.context, 1.2, f"run {run + 1}", skip=True)
     mean = np.nanmean(values[:, there], 0)
+    seen = even(len(mean))
     fig.add_scatter(
-        x=epochs[there],
-        y=mean,
+        x=epochs[there][seen],
+        y=mean[seen],
         mode="lines+markers",
         line={"color": c.main, "width": 2.5},
         marker={"size": 6},

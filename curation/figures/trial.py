@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from curation.figures import palette
 from curation.figures.palette import Mode
+from curation.figures.thinning import even
 
 FAR = 2.0
 """An arm outside all groups that lies more than this many times their range away is named, not drawn."""
@@ -17,6 +18,8 @@ SHOWN = 20
 """More groups than this: those with the most evaluation rows are shown."""
 RANDOM, SELECTION = "random", "selection"
 NO_GROUP = -1
+DOTS = 500
+"""Trainings of one arm that get a dot at most."""
 MARGIN = 0.04
 """Room at both ends of an axis, as a share of its length."""
 
@@ -133,7 +136,8 @@ def _add_line(fig: go.Figure, line: Line, place: int, number: str, mode: Mode) -
     c = palette.colours(mode)
     colour = {SELECTION: c.main, RANDOM: c.muted}.get(line.kind, c.selected)
     name = palette.plain(line.name, limit=60)
-    values = line.values[np.isfinite(line.values)]
+    values = np.sort(line.values[np.isfinite(line.values)])
+    count, values = len(values), values[even(len(values), DOTS)]
     if line.interval is not None:
         fig.add_scatter(
             x=list(line.interval),
@@ -158,7 +162,7 @@ def _add_line(fig: go.Figure, line: Line, place: int, number: str, mode: Mode) -
         mode="markers",
         marker={"symbol": "line-ns", "size": 20, "color": colour, "line": {"color": colour, "width": 3}},
         name=name,
-        hovertemplate=f"{name}: mean %{{x:{number}}} of {len(values)}<extra></extra>",
+        hovertemplate=f"{name}: mean %{{x:{number}}} of {count:,}<extra></extra>",
     )
 
 

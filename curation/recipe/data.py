@@ -20,6 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ class Recipe(BaseModel):
         if "\n" in text:
             return cls._parsed(text, "recipe")
         if text in preset_names():
-            return cls._parsed(preset_text(text), f"preset {text}")
+            return _preset(text).model_copy(deep=True)  # its dicts are the caller's own
         path = user_path(text)
         if not _is_file(path):
             near = get_close_matches(text, preset_names(), 3, 0.4)
@@ -223,8 +224,19 @@ def _is_file(path: Path) -> bool:
 
 def preset_names() -> list[str]:
     """Names of all presets."""
+    return list(_names())
+
+
+@lru_cache(1)
+def _names() -> tuple[str, ...]:
+    """Read once: presets come with the program. Pages ask for them some hundred times a run."""
     folder = resources.files("curation.presets")
-    return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")))
+
+
+@lru_cache(256)
+def _preset(name: str) -> Recipe:
+    return Recipe._parsed(preset_text(name), f"preset {name}")
 
 
 def preset_text(name: str) -> str:

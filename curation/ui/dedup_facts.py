@@ -38,13 +38,13 @@ def funnel(filters: Sequence[Filter], rows: int, preference: np.ndarray | None =
     left = np.arange(rows)
     found = []
     for each in filters:
-        left = keep_one(each.links.cut(each.threshold), left, preference)
+        left = keep_one(each.links.above(each.threshold), left, preference)
         found.append(left)
     return found
 
 
 def threshold_for(links: Links, eligible: np.ndarray, wanted: int) -> float | None:
-    """The highest threshold at which at most `wanted` of some rows are left; O(log n) cuts of the forest.
+    """The highest threshold at which at most `wanted` of some rows are left; O(log n) looks at its groups.
 
     Args:
         links: Forest of the pairs that are similar at all.
@@ -59,7 +59,7 @@ def threshold_for(links: Links, eligible: np.ndarray, wanted: int) -> float | No
     best = None
     while low <= high:
         middle = (low + high) // 2
-        left = len(np.unique(links.cut(float(steps[middle])).first()[eligible]))
+        left = len(np.unique(links.above(float(steps[middle])).first()[eligible]))
         if left <= wanted:
             best, low = float(steps[middle]), middle + 1
         else:

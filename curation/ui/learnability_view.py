@@ -10,9 +10,9 @@ import streamlit as st
 from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
 from curation.ui import pool, session
+from curation.ui.chart_points import drawn_rows, gesture
 from curation.ui.components import Tile, chart, mode, stat_tiles
 from curation.ui.map_rows import facts_of
-from curation.ui.chart_points import drawn_rows, gesture
 from curation.ui.pool import Stored
 from curation.ui.rows import row_card, row_table
 from curation.ui.score_facts import LENGTH_BOUND

@@ -9,6 +9,7 @@ import numpy as np
 
 from curation.core.artifacts import BEYOND_BUDGET, NO_ROW, Selection
 from curation.core.dataset import Dataset
+from curation.linalg.cosine import cosine_to
 from curation.ui import pool
 from curation.ui.pool import Stored
 
@@ -86,9 +87,9 @@ def nearest_pick(stored: Stored, selection: Selection, dataset: Dataset, row: in
     picks = np.asarray(selection.order)[~missing[selection.order]]
     if missing[row] or not len(picks):
         return None
-    here = np.asarray(values[row], np.float64)
-    there = np.asarray(values[picks], np.float64)
-    lengths = np.linalg.norm(there, axis=1) * np.linalg.norm(here)
-    cosine = np.divide(there @ here, lengths, out=np.full(len(picks), -1.0), where=lengths > 0)
+    if not np.any(values[row]):  # a vector of zeros has no direction
+        return None
+    cosine = cosine_to(values, np.asarray(values[row]), rows=picks)
+    cosine = np.where(np.isnan(cosine), -1.0, cosine)
     best = int(cosine.argmax())
     return int(picks[best]), float(max(0.0, 1.0 - cosine[best]))

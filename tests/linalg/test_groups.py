@@ -43,6 +43,7 @@ def test_every_higher_threshold_gives_the_groups_of_that_threshold(seed):
     pairs = [(x, y, z) for x, y, z in zip(a, b, s, strict=True) if x != y]
     for threshold in (0.0, 0.25, 0.5, 0.625, 1.0):
         assert links.cut(threshold).first().tolist() == components_naive(40, pairs, threshold)
+        assert links.above(threshold).first().tolist() == components_naive(40, pairs, threshold)
 
 
 @pytest.mark.parametrize("seed", range(3))
