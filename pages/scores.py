@@ -13,6 +13,7 @@ from curation.ui.score_ask import SCORES, ask_indicators
 from curation.ui.score_closer import closer_panel
 from curation.ui.score_overview import overview_panel
 from curation.ui.score_view import THRESHOLD
+from curation.ui.view_bar import view_bar
 
 page_header(
     "Scores",
@@ -33,8 +34,9 @@ if form.open:
     with form:
         ask_indicators(workspace, dataset)
 if scores:
-    clicked = overview_panel(dataset, scores)
-    closer_panel(workspace, dataset, scores, clicked)
+    view = view_bar(dataset, key="scores.view")
+    clicked = overview_panel(dataset, scores, view)
+    closer_panel(workspace, dataset, scores, view, clicked)
     formula_panel(workspace, dataset, scores)
 if labels:
     labels_panel(labels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -43,11 +44,14 @@ def _pearson(x: np.ndarray, y: np.ndarray) -> float:
     return float(x @ y / scale) if scale > 0 else float("nan")
 
 
+@lru_cache(4)
 def sample_rows(n: int, most: int = SAMPLE, seed: int = 0) -> np.ndarray | None:
     """The rows that stand for `n`: sorted int64 `[most]`, the same for every call; None when all are taken."""
     if n <= most:
         return None
-    return np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    rows = np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+    rows.flags.writeable = False  # the same array is given to every caller
+    return rows
 
 
 @dataclass(frozen=True)

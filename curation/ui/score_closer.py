@@ -15,7 +15,7 @@ from curation.ui.score_health import health_panel
 from curation.ui.score_pair import look_at_pair, pair_panel
 from curation.ui.score_view import choose_column, score_panel
 from curation.ui.text import plain
-from curation.views import LENGTH
+from curation.views import LENGTH, View
 from curation.workspace import Workspace
 
 CLOSER = "scores.closer"
@@ -30,7 +30,11 @@ QUESTIONS = {
 
 
 def closer_panel(
-    workspace: Workspace, dataset: Dataset, found: Sequence[Stored], clicked: tuple[str, str | None] | None
+    workspace: Workspace,
+    dataset: Dataset,
+    found: Sequence[Stored],
+    view: View,
+    clicked: tuple[str, str | None] | None,
 ) -> None:
     """The chosen question; a title that was clicked in the overview opens that score."""
     names = {s.key: s.name for s in found}
@@ -56,7 +60,7 @@ def closer_panel(
     elif question == "all":
         correlations_panel(dataset, found, _plot)
     elif question == "groups":
-        groups_panel(dataset, found)
+        groups_panel(dataset, found, view)
     else:
         opened = health_panel(dataset, found)
         if opened is not None:

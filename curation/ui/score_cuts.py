@@ -84,11 +84,10 @@ def clear_cuts(dataset: Dataset) -> None:
     set_cuts(dataset, dict.fromkeys(cuts_of(dataset), OPEN), "remove the cuts on scores")
 
 
-def kept_mask(dataset: Dataset) -> np.ndarray | None:
-    """Rows of the view, bool `[n]`; None when nothing is cut away.
+def kept_mask(dataset: Dataset, view: View) -> np.ndarray | None:
+    """Rows of a view, bool `[n]`; None when nothing is cut away.
 
     Raises:
         CurationError: naming a condition that cannot be answered.
     """
-    view = view_state.current(dataset)
     return view_state.mask_of(dataset, view) if view.conditions else None

@@ -165,7 +165,7 @@ def _facts(fingerprint: str, place: tuple[str, str | None], _numbers: Numbers, _
     unexplained = int((~finite).sum()) - sum(missing.values())
     if unexplained > 0:
         missing = {**missing, "no value": unexplained}
-    rho = with_length(_numbers, _dataset)["response"]
+    rho = float(correlations([_ranks(_numbers, _dataset), _ranks(LENGTHS["response"], _dataset)]).rho[0, 1])
     histogram = [0.0] * SPARK_BINS
     if len(ordered):
         low, high = np.quantile(ordered, [0.01, 0.99])
@@ -203,13 +203,6 @@ def _ranks(numbers: Numbers, dataset: Dataset) -> Ranked:
     return _ranked(dataset.fingerprint, numbers.place, numbers, dataset)
 
 
-def with_length(numbers: Numbers, dataset: Dataset) -> dict[str, float]:
-    """Rank correlation with the length of each text, NaN where it cannot be said."""
-    own = _ranks(numbers, dataset)
-    texts = {text: _ranks(each, dataset) for text, each in LENGTHS.items()}
-    return {text: float(correlations([own, other]).rho[0, 1]) for text, other in texts.items()}
-
-
 def correlations_of(found: Sequence[Numbers], dataset: Dataset) -> Correlations:
     """All pairs; ranks are computed once a column, the table once a set of columns."""
     return _correlations(dataset.fingerprint, tuple(n.place for n in found), list(found), dataset)
@@ -226,16 +219,22 @@ def _correlations(
 
 
 def findings(stored: Stored, found: Sequence[Stored], dataset: Dataset) -> list[Finding]:
-    """What to beware of in a score, also beside the others of its dataset."""
-    own = facts_of(stored, dataset)
-    every = numbers_of(found, lengths=False)
-    table = correlations_of(every, dataset).rho
-    place = next(i for i, n in enumerate(every) if n.key == stored.key)
+    """What to beware of in a score, also beside the others of its dataset; worked out once for a set of scores."""
+    return _findings(dataset.fingerprint, stored.key, tuple(s.key for s in found), stored, list(found), dataset)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _findings(
+    fingerprint: str, key: str, keys: tuple[str, ...], _stored: Stored, _found: Sequence[Stored], _dataset: Dataset
+) -> list[Finding]:
+    own = facts_of(_stored, _dataset)
+    every = numbers_of(_found)
+    rho = correlations_of(every, _dataset).rho[[n.key for n in every].index(key)]
     return check(
-        own.ordered, own.n, infinite=own.infinite, highest=stored.score.higher_is_better,
-        length=with_length(every[place], dataset),
-        others={n.name: float(table[place, i]) for i, n in enumerate(every) if i != place},
-        stability=_stability(stored.key, stored.score),
+        own.ordered, own.n, infinite=own.infinite, highest=_stored.score.higher_is_better,
+        length={text: float(rho[every.index(each)]) for text, each in LENGTHS.items()},
+        others={n.name: float(rho[i]) for i, n in enumerate(every) if n.stored is not None and n.key != key},
+        stability=_stability(key, _stored.score),
     )  # fmt: skip
 
 

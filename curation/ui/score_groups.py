@@ -20,7 +20,7 @@ from curation.ui.rows import paged
 from curation.ui.score_cuts import kept_mask, set_groups
 from curation.ui.score_facts import Numbers, facts, numbers_of
 from curation.ui.text import number
-from curation.views import SOURCE
+from curation.views import SOURCE, View
 
 PER_PAGE = 25
 SHOWN = 8
@@ -114,8 +114,8 @@ def order_of(table: Table, names: Sequence[str], by: str, titles: Sequence[str],
     return np.argsort(np.where(np.isnan(keys), np.inf, keys), kind="stable")
 
 
-def groups_panel(dataset: Dataset, found: Sequence[Stored]) -> None:
-    """The whole panel."""
+def groups_panel(dataset: Dataset, found: Sequence[Stored], view: View) -> None:
+    """The whole panel; shares are those of the view."""
     every = {g.key: g for g in groups_of(dataset)}
     if not every:
         st.info(
@@ -139,7 +139,7 @@ def groups_panel(dataset: Dataset, found: Sequence[Stored]) -> None:
     groups = every[key]
     mask = None
     with errors_shown():
-        mask = kept_mask(dataset)
+        mask = kept_mask(dataset, view)
     with st.spinner("Grouping …"):
         table = table_of(groups, [numbers[t] for t in titles], dataset, mask)
     order = order_of(table, groups.labels.names, by, titles, down=bool(down))

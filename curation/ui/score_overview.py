@@ -18,6 +18,7 @@ from curation.ui.score_cuts import clear_cuts, cuts_of, kept_mask, set_cuts
 from curation.ui.score_facts import Facts, Numbers, facts, findings, numbers_of
 from curation.ui.score_grid import Card, Cut
 from curation.ui.text import number, percent
+from curation.views import View
 
 PER_PAGE = 16
 CLASS_COLOUR = {
@@ -35,8 +36,8 @@ WORDS: dict[str, str] = {
 """A finding in as few letters as a card has room for; "" where the card says it already."""
 
 
-def overview_panel(dataset: Dataset, found: list[Stored]) -> tuple[str, str | None] | None:
-    """The histograms; returns the (key, column) whose title was clicked."""
+def overview_panel(dataset: Dataset, found: list[Stored], view: View) -> tuple[str, str | None] | None:
+    """The histograms, and what a view leaves; returns the (key, column) whose title was clicked."""
     with st.container(border=True, key="scores.grid.panel"):
         with st.container(horizontal=True, vertical_alignment="center", key="scores.grid.head"):
             st.markdown("#### :primary[:material/grid_view:] All distributions", width="stretch")
@@ -53,7 +54,7 @@ def overview_panel(dataset: Dataset, found: list[Stored]) -> tuple[str, str | No
         part = paged(len(every), key=f"scores.grid.page.{columns}", per_page=PER_PAGE)
         with place:
             clicked = _grid(dataset, found, every[part], every)
-        _together(dataset, every)
+        _together(dataset, every, view)
     return clicked
 
 
@@ -67,7 +68,8 @@ def _grid(
         place = (cut.key, cut.column)
         set_cuts(dataset, {place: (cut.low, cut.high)}, f"cut on {names[place]}")
 
-    cards = [_card(n, facts(n, dataset), cuts.get(n.place, (None, None)), _flags(n, found, dataset)) for n in shown]
+    with st.spinner("Reading the scores …", show_time=True):
+        cards = [_card(n, facts(n, dataset), cuts.get(n.place, (None, None)), _flags(n, found, dataset)) for n in shown]
     return score_grid.score_grid(cards, dataset=dataset.fingerprint, key="scores.grid", on_cut=commit)
 
 
@@ -91,10 +93,10 @@ def _card(numbers: Numbers, known: Facts, bounds: tuple[float | None, float | No
     )  # fmt: skip
 
 
-def _together(dataset: Dataset, every: Sequence[Numbers]) -> None:
+def _together(dataset: Dataset, every: Sequence[Numbers], view: View) -> None:
     """The combined count, and the way back."""
     with st.container(horizontal=True, vertical_alignment="center", key="scores.grid.foot"), errors_shown():
-        mask = kept_mask(dataset)
+        mask = kept_mask(dataset, view)
         if mask is None:
             st.markdown(f":gray[Nothing is cut away: all {number(len(dataset))} rows are in view.]", width="stretch")
             _legend(every)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MOST_STOPS = 401
-BY_RANK = 301
+MOST_STOPS = 281
+BY_RANK = 201
 """So many stops at even shares of the rows; the others stand at even places of the axis, where a long tail is thin."""
 BARS = 36
 LOG_FROM = 4.0
@@ -48,7 +48,7 @@ class Stops:
     """Where a bound can stand.
 
     Args:
-        values: float64 `[s]`, increasing, at most 401; the first and the last are the lowest and highest value.
+        values: float64 `[s]`, increasing, at most 281; the first and the last are the lowest and highest value.
         at_least: int64 `[s]`, rows with that value or more.
         over: int64 `[s]`, rows with more than it.
     """

@@ -273,3 +273,28 @@ def test_selecting_by_a_dead_score_needs_consent_on_the_select_page(open_page, p
     at = at.checkbox(key="select.consent.selector/top-k").check().run()
     at.button(key="select.run").click().run()
     assert len(started) == 1
+
+
+def test_the_cut_is_a_pill_that_undo_takes_back_and_a_link_brings_again(open_page, planted, cards):
+    workspace = planted(MANY)
+    at = open_page("scores", workspace.root)
+    cards["gestures"] = [Cut(ALPHA, None, 0.25, None)]
+    at = at.run().run()
+    link = at.query_params["view"]
+    link = link[0] if isinstance(link, list) else link
+    at = at.button(key="scores.view.undo").click().run()
+    assert {c.title: c.low for c in cards["cards"]}["alpha"] is None
+    other = open_page("scores", workspace.root, view=link)
+    assert not other.exception
+    assert {c.title: c.low for c in cards["cards"]}["alpha"] == 0.25
+    assert f"**{int((BASE >= 0.25).sum())} rows**" in texts(other)
+
+
+def test_a_link_to_a_score_that_is_gone_is_said_and_not_applied(open_page, planted, cards):
+    from curation.views import Range, View
+
+    gone = View().add(Range(score="0" * 32, low=1.0)).encode()
+    at = open_page("scores", planted(MANY).root, view=gone)
+    assert not at.exception
+    assert "**80 rows**" not in texts(at)
+    assert "Nothing is cut away" in texts(at)

@@ -131,7 +131,7 @@ def _is_number(value: object) -> bool:
 
 
 def card_facts(card: Card, dataset: str) -> dict[str, Any]:
-    """The JSON of one card; at most 401 stops and 36 bars."""
+    """The JSON of one card; at most 281 stops and 36 bars."""
     shape = _shape(dataset, card.key, card.column, card.ordered)
     ordered = card.ordered
     low = high = None
