@@ -37,7 +37,7 @@ def test_a_file_becomes_a_training_set_in_eight_clicks(page, app, small_file):
     click("Add these rows")
     click("Draw the map")
     page.get_by_role("button", name="Read rows on the map").wait_for(timeout=JOB_MS)
-    page.locator(".js-plotly-plot").first.wait_for()
+    page.locator("canvas.pm-points").first.wait_for()
     click("Find and remove duplicates")
     page.get_by_text("Empty answers").first.wait_for(timeout=JOB_MS)
     click("Select rows")

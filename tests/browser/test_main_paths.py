@@ -12,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.browser
 
 ROWS, BUDGET = 260, 200
+MAP = 'canvas.pm-points[data-ready="1"]'
 
 
 @pytest.fixture
@@ -33,14 +34,16 @@ def metric(page, label):
     return tile.get_by_test_id("stMetricValue").inner_text()
 
 
-def marked(page) -> int:
-    text = page.get_by_role("heading", name=re.compile("rows marked")).inner_text()
-    return int(text.split()[0].replace(",", ""))
+def selected(page) -> int:
+    """The number on the tab of the rows that are drawn around."""
+    text = page.get_by_role("radio", name=re.compile(r"^Selected \d")).inner_text()
+    return int(text.split()[1].replace(",", ""))
 
 
 def lasso(page):
     """Drag a loop around the middle of the map."""
-    box = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    page.locator("button[data-act=lasso]").first.click()
+    box = page.locator(MAP).bounding_box()
     at = [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.5, 0.9), (0.2, 0.8), (0.2, 0.25)]
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in at]
     page.mouse.move(*places[0])
@@ -48,7 +51,7 @@ def lasso(page):
     for place in places[1:]:
         page.mouse.move(*place, steps=8)
     page.mouse.up()
-    page.get_by_role("heading", name=re.compile("rows marked")).wait_for()
+    page.get_by_role("radio", name=re.compile(r"^Selected \d")).wait_for()
 
 
 def quiet(page):
@@ -72,18 +75,18 @@ def test_from_a_file_to_an_export(known_costs, page, app, small_file, tmp_path):
     # the map: the preview first
     go(page, "Map")
     page.get_by_role("button", name="Only the preview").click()
-    page.locator(".js-plotly-plot .nsewdrag").first.wait_for(timeout=180_000)
+    page.locator(MAP).wait_for(timeout=180_000)
     page.get_by_text("Preview by the words used").wait_for()
     quiet(page)
     lasso(page)
-    count = marked(page)
+    count = selected(page)
     assert 0 < count < ROWS
 
-    # the encoder's map takes its place and the marked rows stay
+    # the encoder's map takes its place and the rows drawn around stay
     page.get_by_role("button", name="Draw the map by meaning").click()
     page.get_by_text("the distance between islands means little").wait_for(timeout=240_000)
     quiet(page)
-    assert marked(page) == count
+    assert selected(page) == count
 
     # a threshold
     go(page, "Scores")

@@ -67,7 +67,8 @@ def made(made_workspace):
 
 def gesture(at, **what):
     """What the map sends when a gesture ends."""
-    serial = (at.session_state["map.seen"] if "map.seen" in at.session_state else 0) + 1
+    seen = at.session_state["map.seen"] if "map.seen" in at.session_state else 0  # noqa: SIM401  it has no get
+    serial = seen + 1
     at.session_state["map.inbox"] = [{"serial": serial, **what}]
     return at.run()
 
