@@ -163,7 +163,7 @@ class CutSlider {
   tell() {
     const { kept, lit } = this.map.limits.numbers;
     const { array } = this;
-    if (!array) return;
+    if (!array?.known) return write(this.count, array ? "no row has a number" : "");
     const missing = this.active ? array.n - array.known : 0;
     const text = this.active ? `${count(kept)} kept · ${share(kept, lit)}` : "no limit";
     write(this.count, missing ? `${text} · ${count(missing)} without a number` : text);

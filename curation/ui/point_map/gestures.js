@@ -131,7 +131,7 @@ class Gestures {
     else if (key === "a") map.fit(true);
     else if (tools[key] && map.data.tools) map.setTool(tools[key]);
     else if (key === " ") this.space = true;
-    else if (key === "Enter") map.pointing.click([map.width / 2, map.height / 2]);
+    else if (key === "Enter") map.pointing.click(map.centre());
     else if (key !== "Escape" || !this.escape()) return;
     event.preventDefault();
     event.stopPropagation();

@@ -1,6 +1,7 @@
 // What the colours mean. A click on a category leaves it alone in colour; nothing is sent.
 
 const MOST_ENTRIES = 400;
+const ROOM = 232; // pixels that the legend takes from the frame
 
 class Legend {
   constructor(map) {
@@ -8,7 +9,7 @@ class Legend {
     this.title = el("span", { class: "pm-legend-title" });
     this.clear = el("button", { type: "button", class: "pm-link", text: "show all", hidden: true });
     this.clear.addEventListener("click", () => map.limits.isolate(null));
-    this.fold = el("button", { type: "button", class: "pm-button pm-small", title: "Fold the legend", "aria-expanded": "true" }, icon("down"));
+    this.fold = el("button", { type: "button", class: "pm-button pm-small", title: "Fold the legend", "aria-label": "Fold the legend", "aria-expanded": "true" }, icon("down"));
     this.fold.addEventListener("click", () => this.folded((map.settings.folded = !this.body.hidden)));
     this.body = el("div", { class: "pm-legend-body" });
     this.root = el("section", { class: "pm-card pm-legend", "aria-label": "Legend", hidden: true }, [
@@ -27,9 +28,13 @@ class Legend {
     this.map.ask("overlay");
   }
 
-  // Folded at first where the frame is narrow.
+  // Folded at first where the frame is small; elsewhere the map makes room for it.
   fit() {
-    if (this.map.width) this.folded(this.map.settings.folded ?? this.map.width < 460);
+    const { map } = this;
+    if (!map.width) return;
+    const small = map.width < 520 || map.height < 360;
+    map.inset = this.root.hidden || small ? 0 : ROOM;
+    if (!this.root.hidden) this.folded(map.settings.folded ?? small);
   }
 
   // Build what the colour needs; called when colour, theme or arrays change.
@@ -47,7 +52,6 @@ class Legend {
     if (!array) return;
     if (colour.kind === "categories") this.categories(colour);
     else this.numbers(colour);
-    this.fit();
   }
 
   categories(colour) {

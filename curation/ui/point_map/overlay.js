@@ -16,7 +16,7 @@ class Overlay {
     pen.clearRect(0, 0, canvas.width, canvas.height);
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     for (const shape of map.data.shapes) this.outline(map, shape.points.map(([x, y]) => map.toFrame(x, y)), shape.op, false);
-    if (map.settings.names) this.names(map);
+    if (map.settings.names && map.array.placed) this.names(map);
     const { drawing, waiting } = map.lasso;
     if (drawing) this.outline(map, drawing.points, drawing.op, true);
     else if (waiting) this.outline(map, waiting.points.map(([x, y]) => map.toFrame(x, y)), waiting.op, false);
@@ -70,8 +70,7 @@ class Overlay {
 
   cross(map) {
     const { pen } = this;
-    const x = map.width / 2;
-    const y = map.height / 2;
+    const [x, y] = map.centre();
     for (const [width, colour] of [[4, map.theme.background], [1.5, map.theme.text]]) {
       pen.lineWidth = width;
       pen.strokeStyle = colour;

@@ -9,7 +9,7 @@ class PointMap {
     this.sender = new Sender(this);
     this.pointing = new Pointing(this);
     this.lasso = new Lasso(this);
-    this.width = this.height = 0;
+    this.width = this.height = this.inset = 0;
     this.ratio = 1;
     this.covered = [];
     this.todo = new Set();
@@ -101,6 +101,10 @@ class PointMap {
     this.wrong = Boolean(wrong);
     this.array = wrong ? undefined : useArray("points", data.points);
     if (!this.array) return this.ask("points");
+    const nowhere = data.n > 0 && !this.array.placed;
+    if (nowhere) this.say("No row has a place on the map.");
+    else if (this.nowhere) this.say("");
+    this.nowhere = nowhere;
     this.complete = this.uses().every((id) => shared.arrays.has(id));
     this.colourPoints();
     this.limits.sync();
@@ -184,8 +188,13 @@ class PointMap {
     });
   }
 
+  // The middle of what the legend leaves free.
+  centre() {
+    return [(this.width - this.inset) / 2, this.height / 2];
+  }
+
   units() {
-    return unitsOf(this.array.view, this.width, this.height);
+    return unitsOf(this.array.view, this.width - this.inset, this.height);
   }
 
   scale() {
@@ -202,12 +211,14 @@ class PointMap {
 
   toFrame(x, y) {
     const [sx, sy] = this.scale();
-    return [(x - this.box.cx) * sx + this.width / 2, this.height / 2 - (y - this.box.cy) * sy];
+    const [mx, my] = this.centre();
+    return [(x - this.box.cx) * sx + mx, my - (y - this.box.cy) * sy];
   }
 
   toData(px, py) {
     const [sx, sy] = this.scale();
-    return [this.box.cx + (px - this.width / 2) / sx, this.box.cy - (py - this.height / 2) / sy];
+    const [mx, my] = this.centre();
+    return [this.box.cx + (px - mx) / sx, this.box.cy - (py - my) / sy];
   }
 
   placeOf(row) {
@@ -221,7 +232,7 @@ class PointMap {
     this.setView({ cx: this.box.cx - dx / sx, cy: this.box.cy + dy / sy, zoom: this.box.zoom }, event);
   }
 
-  zoomBy(factor, at = [this.width / 2, this.height / 2], event = undefined) {
+  zoomBy(factor, at = this.centre(), event = undefined) {
     if (!this.array) return;
     const zoom = clamp(this.box.zoom * factor, Math.min(LEAST_ZOOM, this.box.zoom), MOST_ZOOM);
     const [x, y] = this.toData(...at);
@@ -231,8 +242,8 @@ class PointMap {
 
   fit(all) {
     if (!this.array) return;
-    if (all) this.setView(fitted(this.array.whole, this.units(), this.width, this.height));
-    else this.setView(fitted(this.array.view, this.units().map((s) => s / 0.94), this.width, this.height), undefined, 1);
+    const view = fitted(all ? this.array.whole : this.array.view, this.units(), this.width - this.inset, this.height);
+    this.setView(all ? view : { ...view, zoom: 1 });
     this.showsAll = all;
     this.tell();
   }
@@ -241,8 +252,8 @@ class PointMap {
     return { cx: this.box.cx, cy: this.box.cy, zoom: this.box.zoom };
   }
 
-  setView({ cx, cy, zoom }, event = undefined, exact = undefined) {
-    Object.assign(this.box, { cx, cy, zoom: exact ?? zoom });
+  setView({ cx, cy, zoom }, event = undefined) {
+    Object.assign(this.box, { cx, cy, zoom });
     for (const member of this.box.members) {
       member.pointing.hover(-1);
       member.ask("view", member === this ? event : undefined);
@@ -298,7 +309,8 @@ class PointMap {
     if (limits.changed) scene.sendIndex(all ? null : rows.index, rows.drawn);
     limits.changed = false;
     const [sx, sy] = this.scale();
-    const seen = shareInView(array, [this.box.cx, this.box.cy], this.width / 2 / sx, this.height / 2 / sy);
+    const middle = this.toData(this.width / 2, this.height / 2);
+    const seen = shareInView(array, middle, this.width / 2 / sx, this.height / 2 / sy);
     const area = this.width * this.height;
     const look = (points) => {
       const size = sizeFor(points * seen);
@@ -310,7 +322,7 @@ class PointMap {
     scene.draw({
       n: array.n,
       ground: rgb(this.theme.background),
-      middle: [this.box.cx, this.box.cy],
+      middle,
       scale: [(2 * sx) / this.width, (2 * sy) / this.height],
       context: all ? null : {
         size: Math.max(0.85 * backSize * settings.size, 0.8) * this.ratio,
