@@ -187,4 +187,8 @@ def score_prediction(dataset: Dataset, values: np.ndarray, *, most: int = SAMPLE
     part = dataset.take(rows)
     messages = [len(part.messages(row)) for row in range(len(part))]
     features = simple_features(part.texts("prompt"), part.texts("response"), messages)
-    return predict_from_simple(features, values[rows], seed=seed)
+    from threadpoolctl import threadpool_limits
+
+    # trees this small wait for each other: where other work runs, several threads were ten times slower than one
+    with threadpool_limits(1):
+        return predict_from_simple(features, values[rows], seed=seed)
