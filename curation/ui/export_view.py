@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from curation.core.artifacts import Export
+from curation.core.artifacts import Export, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.exporters import EXPORTERS, FORMATS, CheckReport, Look, look
@@ -27,8 +27,10 @@ from curation.workspace import Workspace
 FIRST_RECORDS = 3
 OWN = ("path", "trainer", "overwrite")
 """Fields of an exporter that this page asks for in its own words."""
-CHECK_AT_ONCE = 20_000
-"""More rows are checked when the user asks for it: every record is built and counted."""
+CHECK_AT_ONCE = 10_000
+"""Of more rows an even sample of so many is checked, a second of work: every record is built and counted."""
+CHECK_MOST = 200_000
+"""Up to so many rows can all be checked here; of more, the job that writes them says what became of each."""
 
 
 def ask_what(dataset: Dataset) -> Order | None:
@@ -60,23 +62,37 @@ def ask_what(dataset: Dataset) -> Order | None:
 # ------------------------------------------------------------------ preview and check
 
 
-@st.cache_resource(max_entries=8, show_spinner="Applying the trainer's rules to every row …")
-def _look(names: tuple[Any, ...], _dataset: Dataset, _order: Order) -> Look:
+@st.cache_resource(max_entries=8, show_spinner="Applying the trainer's rules …")
+def _look(names: tuple[Any, ...], _dataset: Dataset, _order: Order, _rows: Selection | None) -> Look:
     return look(
-        _dataset, _order.selection, format=_order.format, trainer=_order.trainer, count=FIRST_RECORDS,
+        _dataset, _rows, format=_order.format, trainer=_order.trainer, count=FIRST_RECORDS,
         **{k: v for k, v in _order.options.items() if k != "drop_unusable"},
     )  # fmt: skip
 
 
-def looked_at(dataset: Dataset, order: Order) -> Look:
+def sample_of(dataset: Dataset, selection: Selection | None, most: int) -> Selection:
+    """An even sample of a selection's rows in the order of the picks, None meaning all rows; the first among them."""
+    rows = np.arange(len(dataset)) if selection is None else np.asarray(selection.order)
+    places = np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)) if len(rows) else rows
+    return Selection(dataset.fingerprint, len(dataset), rows[places])
+
+
+def looked_at(dataset: Dataset, order: Order, *, most: int | None = None) -> Look:
     """Everything about an export but its files, once for the same order.
+
+    Args:
+        dataset: The rows.
+        order: Which and how.
+        most: Look at an even sample of so many of the rows; None = at all.
 
     Raises:
         CurationError: if the trainer cannot read such a file at all.
     """
     key = None if order.stored is None else order.stored.key
-    names = (dataset.fingerprint, key, order.format, order.trainer, json.dumps(dict(order.options), default=str))
-    return _look(names, dataset, order)
+    options = json.dumps(dict(order.options), default=str)
+    names = (dataset.fingerprint, key, order.format, order.trainer, options, most)
+    rows = order.selection if most is None else sample_of(dataset, order.selection, most)
+    return _look(names, dataset, order, rows)
 
 
 def show_look(dataset: Dataset, order: Order) -> None:
@@ -88,11 +104,16 @@ def show_look(dataset: Dataset, order: Order) -> None:
         _records([(int(r), dataset.record(int(r)), "") for r in chosen[:FIRST_RECORDS]])
         st.caption(":material/info: Records are written as they came, so no trainer check applies.")
         return
-    if rows > CHECK_AT_ONCE and not st.toggle(f"Check all {number(rows)} rows", key="export.check"):
-        st.caption("The check builds and counts every record: about a minute for each 100,000 rows.")
-        return
+    most = CHECK_AT_ONCE if rows > CHECK_AT_ONCE else None
+    if CHECK_AT_ONCE < rows <= CHECK_MOST and st.toggle(
+        f"Check all {number(rows)} rows", key="export.check", help="About 10 s for each 100,000 rows"
+    ):
+        most = None
+    if most is not None:
+        later = "all are checked while they are written." if rows > CHECK_MOST else "or check all."
+        st.caption(f":material/info: Checked on an even sample of {number(most)} of {number(rows)} rows; {later}")
     try:
-        seen = looked_at(dataset, order)
+        seen = looked_at(dataset, order, most=most)
     except CurationError as error:
         error_box(error)
         return

@@ -7,12 +7,15 @@ import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from curation import jobs
+from curation.core.artifacts import Selection
 from curation.jobs import running
 from curation.ui.export_job import read_back
+from curation.ui.export_view import sample_of
 from curation.ui.export_write import Order, write
 from curation.workspace import Workspace
 
@@ -96,6 +99,33 @@ def test_a_name_is_no_way_out_of_the_folder(filled, tmp_path, monkeypatch):
     at = filled.button(key="export.run").click().run()
     assert any("is not a file name" in e.value for e in at.error)
     assert not (tmp_path / "made.json").exists()
+
+
+def test_of_many_rows_a_sample_is_checked_at_once_and_all_when_asked(open_page, made_workspace, monkeypatch):
+    monkeypatch.setattr("curation.ui.export_view.CHECK_AT_ONCE", 12)
+    at = open_page("export", made_workspace)
+    assert "an even sample of 12 of 20 rows" in texts(at)
+    assert "12 of 12 will be used" in texts(at)
+    at = at.toggle(key="export.check").set_value(True).run()
+    assert "20 of 20 will be used" in texts(at)
+    assert "sample" not in texts(at)
+    monkeypatch.setattr("curation.ui.export_view.CHECK_MOST", 19)
+    at = open_page("export", made_workspace)
+    assert "all are checked while they are written" in texts(at)
+    assert "export.check" not in [t.key for t in at.toggle]
+
+
+def test_the_sample_keeps_the_order_of_the_picks_and_its_first(made_workspace):
+    workspace = Workspace.open(made_workspace)
+    dataset = workspace.dataset("made")
+    order = np.random.default_rng(0).permutation(60)
+    picked = Selection(dataset.fingerprint, 60, order)
+    found = sample_of(dataset, picked, 7).order
+    places = [order.tolist().index(row) for row in found]
+    assert places == sorted(places)
+    assert (len(found), places[0], places[-1]) == (7, 0, 59)
+    assert sample_of(dataset, None, 100).order.tolist() == list(range(60))
+    assert len(sample_of(dataset, Selection(dataset.fingerprint, 60, order[:0]), 5)) == 0
 
 
 def test_many_rows_are_written_by_a_job_and_what_it_wrote_is_read_back(
