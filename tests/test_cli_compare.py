@@ -123,3 +123,22 @@ def test_python_compares_results_and_presets(home):
     assert found.difference.older == "random"
     assert found.coverage is not None
     assert found.coverage.missing == {"long": "its coverage was not measured"}
+
+
+def test_run_goes_on_when_it_is_told_to(home, monkeypatch, capsys):
+    from curation.cli import main
+
+    folder = home[0]
+    monkeypatch.chdir(folder)
+    (folder / "two.yaml").write_text(
+        "inputs: {pool: Dataset}\nsteps:\n  bad: {use: labeller/column, on: $pool, field: nowhere}\n"
+        "  good: {use: selector/random, on: $pool, budget: 3}\nresult: $good\n"
+    )
+    for words, code in ((["--go-on", "--json"], 0), (["--json"], 2)):
+        monkeypatch.setattr(sys, "argv", ["curate", "run", "two.yaml", *words])
+        with pytest.raises(SystemExit) as left:
+            main()
+        assert int(left.value.code or 0) == code
+        told = capsys.readouterr()
+        if not code:
+            assert [f["name"] for f in json.loads(told.out)["failed"]] == ["bad"]

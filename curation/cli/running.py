@@ -80,6 +80,9 @@ def run_command(
     settings: SetOption = None,
     inputs: Annotated[list[str] | None, typer.Option("--input", help="NAME=VALUE binds an input")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check it and estimate its cost")] = False,
+    go_on: Annotated[
+        bool, typer.Option("--go-on", help="After a step that fails, finish those that do not read it")
+    ] = False,
     workspace: WorkspaceOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -90,7 +93,7 @@ def run_command(
     bound = bindings_of(whole, dataset, inputs)
     if dry_run:
         return show_estimates(ws, whole, bound, device, as_json)
-    job, outcome = run_recipe(ws, whole, bound, as_json=as_json, device=device)
+    job, outcome = run_recipe(ws, whole, bound, as_json=as_json, device=device, go_on=go_on)
     if as_json:
         return print_json(facts_of(job, outcome))
     say_result(job, outcome)

@@ -117,6 +117,7 @@ def facts_of(job: jobs.Job, outcome: Outcome) -> dict[str, Any]:
         "kind": outcome.result.kind,
         "selected": len(result) if isinstance(result, Selection) else None,
         "steps": [asdict(s) for s in outcome.steps],
+        "failed": [asdict(f) for f in outcome.failed],
     }
 
 
