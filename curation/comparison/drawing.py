@@ -78,8 +78,8 @@ def spread_note(arm: ArmSpread) -> str:
     """A few words: how far an arm's mean is from the pool's, and whether chance explains its distribution."""
     if not np.isfinite(arm.smd):
         return ""
-    same = "no different from chance" if arm.ks <= arm.ks_chance else "other than chance"
-    return f"mean {arm.smd:+.2f} sd, {same}".replace("-", "−", 1)
+    same = " ≈ chance" if arm.ks <= arm.ks_chance else ""
+    return f"mean {arm.smd:+.2f} sd{same}".replace("-", "−", 1)
 
 
 def draw_spread(found: Spread, mode: Mode = "light") -> go.Figure:
@@ -133,7 +133,7 @@ def draw_changes(found: LabelChange, mode: Mode = "light") -> go.Figure:
 
 
 def map_pictures(
-    comparison: Comparison, xy: np.ndarray, *, width: int = 480, height: int = 360, mode: Mode = "light"
+    comparison: Comparison, xy: np.ndarray, *, width: int = 640, height: int = 480, mode: Mode = "light"
 ) -> dict[str, np.ndarray]:
     """The map of every arm, and of the first random draw, as pixels `[height, width, 3]`.
 

@@ -37,8 +37,16 @@ HEADINGS = {
     ),
     "agreement": ("Agreement", "Rows that at least so many selections take; marks: if picks were random."),
     "coverage": ("Coverage", "How well the picks stand for all rows, over the budget, with the band of random draws."),
-    "spread": ("Scores and length", "Each number over every selection, all rows in grey behind it."),
-    "share": ("Groups", "What share each group has in every selection, in the pool (tick) and by chance (bar)."),
+    "spread": (
+        "Scores and length",
+        "Each number over every selection, all rows in grey behind it; under each name its mean minus that of all "
+        "rows, in standard deviations of all rows.",
+    ),
+    "share": (
+        "Groups",
+        "What share each group has in every selection, in the pool (tick) and in random draws (bar). Filled: outside "
+        "of chance, hollow: no different from it.",
+    ),
     "change": ("What changed", "Rows that the newer selection added and removed, by group."),
 }
 
@@ -145,13 +153,15 @@ table {{ border-collapse: collapse; font-size: 14px; }}
 th, td {{ text-align: left; vertical-align: top; padding: 5px 12px 5px 0; border-bottom: 1px solid {c.grid}; }}
 th {{ color: {c.muted}; font-weight: 600; }} td.number {{ text-align: right; white-space: nowrap; }}
 .wide {{ overflow-x: auto; }}
+.arms td:first-child, .arms td:nth-child(2), .arms td:nth-child(6), .arms td:nth-child(7) {{ white-space: nowrap; }}
 .pictures {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 14px; }}
 figure {{ margin: 0; }} figure img {{ width: 100%; border: 1px solid {c.grid}; border-radius: 8px; }}
 .swatch {{ display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 7px; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: plaintext; border: 1px solid {c.grid};
   border-radius: 8px; padding: 10px 12px; font: 13px/1.45 ui-monospace, monospace; margin: 4px 0 12px; }}
 details {{ margin: 6px 0; }} summary {{ cursor: pointer; }}
-.chart {{ width: 100%; }}
+.charts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(520px, 100%), 1fr)); gap: 18px 28px; }}
+.chart {{ min-width: 0; }}
 @media print {{ details {{ display: block; }} .chart, figure, table {{ break-inside: avoid; }} }}
 """
 
@@ -188,7 +198,8 @@ def _arms(report: Report, mode: Mode) -> str:
         )  # fmt: skip
         rows.append(f"<tr>{swatch}{''.join(map(_cell, cells))}</tr>")
     head = "".join(f"<th>{text(h)}</th>" for h in heads)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    body = "".join(rows)
+    return f'<div class="wide"><table class="arms"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def cost_text(arm: Arm) -> str:
@@ -225,10 +236,13 @@ def _figures(figures: Mapping[str, go.Figure]) -> Iterable[str]:
         kind = name.partition("-")[0]
         title, about = HEADINGS.get(kind, (name, ""))
         if kind != said:
-            yield f'<h2>{text(title)}</h2><p class="note">{text(about)}</p>'
+            close = "</div>" if said else ""
+            yield f'{close}<h2>{text(title)}</h2><p class="note">{text(about)}</p><div class="charts">'
             said = kind
         height = int(figure.layout.height or 360)
         yield f'<div class="chart" id="figure-{text(name)}" style="height:{height}px"></div>'
+    if said:
+        yield "</div>"
 
 
 def _weaknesses(found: Sequence[Weakness]) -> str:

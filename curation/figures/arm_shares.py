@@ -85,15 +85,16 @@ def arm_shares_figure(
             cliponaxis=False,
             hovertemplate=f"{look.label}<br>%{{x:.1%}}, %{{customdata[0]:,}} rows: %{{customdata[1]}}<extra></extra>",
         )
+    most = max(float(np.nanmax([*shares[:, groups].ravel(), *band_high, *pool[groups]])), 1e-9)
     more = len(labels) - len(groups)
     note = f"<br><sup>{more:,} smaller groups are not shown</sup>" if more else ""
     fig.update_layout(legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}, bargap=0.2)
     fig.update_xaxes(
-        tickformat=".0%", rangemode="tozero",
-        title_text=f"share of the rows (filled: outside chance){note}",
+        tickformat=".0%",
+        title_text=f"share of the rows{note}", range=[-0.025 * most, 1.06 * most],
     )  # fmt: skip
     fig.update_yaxes(
         tickvals=places, ticktext=palette.names_of([labels[int(g)] for g in groups], limit=34),
-        range=[len(groups) - 0.4, -0.6], showgrid=False,
+        range=[len(groups) - 0.4, -0.6], showgrid=False, ticks="outside", ticklen=6, tickcolor="rgba(0,0,0,0)",
     )  # fmt: skip
     return fig

@@ -45,7 +45,7 @@ def arm_spread_figure(
         medians: float `[a]`, NaN = none.
         pool_median: A dotted line through all rows.
         random: int `[seeds, b]`, draws; their sum is one more row.
-        notes: `[a]`, a few words at the right of each row.
+        notes: `[a]`, a few words under each name.
         logarithmic: The edges are evenly spaced on a logarithmic scale.
         height: Pixels; None fits the number of arms.
         mode: Theme it is shown on.
@@ -65,7 +65,8 @@ def arm_spread_figure(
     scale = REACH / max(max(float(d[inner].max()) for d in [*densities, behind]), 1e-300)
     densities, behind = [np.minimum(d * scale, TOP) for d in densities], np.minimum(behind * scale, TOP)
     c = palette.colours(mode)
-    fig = palette.figure(mode, height=height or 76 + ROW * len(rows))
+    fig = palette.figure(mode, height=height or 92 + ROW * len(rows))
+    named: list[str] = []
     for place, ((look, count), density) in enumerate(zip(rows, densities, strict=True)):
         base = len(rows) - 1 - place
         _steps(fig, edges, behind, base, fill=c.grid, line=None)
@@ -74,22 +75,24 @@ def arm_spread_figure(
             _hover(fig, edges, count, density, base, look, logarithmic)
         if place < len(medians) and np.isfinite(medians[place]):
             _median(fig, float(np.clip(medians[place], edges[0], edges[-1])), float(medians[place]), base, look, mode)
-        note = notes[place] if place < len(notes) else ""
-        _note(fig, base, note if count.sum() else "no row with this number", mode)
+        note = (notes[place] if place < len(notes) else "") if count.sum() else "no row has it"
+        named.append(
+            f"{look.label}<br><span style='font-size:11px'>{palette.plain(note)}</span>" if note else look.label
+        )
     if np.isfinite(pool_median):
         at = float(np.clip(pool_median, edges[0], edges[-1]))
         fig.add_vline(x=at, line={"color": c.muted, "width": 1.2, "dash": "dot"}, layer="below")
     fig.update_layout(showlegend=False)
     fig.update_xaxes(
-        title_text=f"{palette.plain(title, limit=70)}<br><sup>grey: all rows; tick: median of the arm, "
-        "dotted line: of all rows</sup>",
+        title_text=f"{palette.plain(title, limit=70)}<br><sup>grey: all rows; tick: median of the arm,<br>"
+        "dotted line: median of all rows</sup>",
         type="log" if logarithmic else "linear",
         range=[float(np.log10(v)) if logarithmic else float(v) for v in (edges[0], edges[-1])],
         dtick="D2" if logarithmic else None,
         showgrid=False,
     )
     fig.update_yaxes(
-        tickvals=[len(rows) - 1 - i for i in range(len(rows))], ticktext=[look.label for look, _ in rows],
+        tickvals=[len(rows) - 1 - i for i in range(len(rows))], ticktext=named,
         range=[-0.08, len(rows) + 0.05], gridcolor=c.grid,
     )  # fmt: skip
     return fig
@@ -133,11 +136,3 @@ def _median(fig: go.Figure, at: float, value: float, base: float, look: Look, mo
         marker={"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": look.colour}, "color": look.colour},
         hovertemplate=f"{look.label}<br>median {value:.4g}<extra></extra>",
     )
-
-
-def _note(fig: go.Figure, base: float, note: str, mode: Mode) -> None:
-    if note:
-        fig.add_annotation(
-            text=palette.plain(note, limit=60), x=1.0, xref="paper", xanchor="right", y=base + 0.9, yanchor="top",
-            showarrow=False, font={"color": palette.colours(mode).muted, "size": 12},
-        )  # fmt: skip

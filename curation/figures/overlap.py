@@ -11,9 +11,7 @@ from curation.figures import palette
 from curation.figures.arms import arm_looks, faint, random_look
 from curation.figures.palette import Mode
 
-CELL, HEAD = 58, 64
-FEW = 4
-"""Up to so many lines the columns have room for names, not only letters."""
+CELL, HEAD = 58, 84
 ABOVE, BELOW, ALIKE = "▲", "▼", "≈"
 """More in common than chance, less, and no different."""
 
@@ -78,16 +76,13 @@ def overlap_figure(
         xgap=3,
         ygap=3,
     )
-    heads = [look.letter for look in looks[:-1]]
-    if lines <= FEW:
-        heads = [look.label for look in arm_looks(names[: lines - 1], mode, limit=16)]
     fig.update_xaxes(
-        tickvals=list(range(lines - 1)), ticktext=heads, side="top", showgrid=False,
+        tickvals=list(range(lines - 1)), ticktext=[look.letter for look in looks[:-1]], side="top", showgrid=False,
         range=[-0.5, lines - 1.5],
     )  # fmt: skip
     fig.update_yaxes(
-        tickvals=list(range(1, lines)), ticktext=[look.label for look in looks[1:]], showgrid=False,
-        range=[lines - 0.5, 0.5],
+        tickvals=[0.22, *range(1, lines)], ticktext=[look.label for look in looks], showgrid=False,
+        range=[lines - 0.5, 0.0],  # the first arm has a name and no cells
     )  # fmt: skip
     fig.update_layout(margin={"t": 34})
     return fig

@@ -8,8 +8,10 @@ from curation.figures import palette
 from curation.figures.map import first_view
 from curation.figures.palette import Mode
 
-MARGIN = 6
+MARGIN = 8
 """Pixels around the points."""
+SIZES = ((3_000, 7), (20_000, 4), (100_000, 2), (float("inf"), 1))
+"""Fewer rows than this are squares of so many pixels; lit ones are a pixel larger."""
 
 
 def map_raster(
@@ -17,8 +19,8 @@ def map_raster(
     lit: np.ndarray,
     *,
     colour: str,
-    width: int = 480,
-    height: int = 360,
+    width: int = 640,
+    height: int = 480,
     mode: Mode = "light",
 ) -> np.ndarray:
     """All rows as grey dots, the lit ones in colour on top; the darker a pixel, the more rows it holds.
@@ -43,10 +45,9 @@ def map_raster(
     low, high = first_view(xy[placed])
     room = np.array([width, height]) - 2 * MARGIN - 2
     at = ((xy - low) / (high - low)).clip(0, 1) * room + MARGIN
-    radius = 2 if placed.sum() < 5_000 else 1
+    radius = next(size for most, size in SIZES if placed.sum() < most)
     for rows, tint, opacity in ((placed & ~lit, c.context, 0.55), (placed & lit, colour, 0.8)):
-        size = radius + 1 if lit[placed].mean() < 0.2 and tint == colour else radius
-        _paint(picture, at[rows], _rgb(tint), opacity, size)
+        _paint(picture, at[rows], _rgb(tint), opacity, radius + (tint == colour))
     return picture.round().astype(np.uint8)
 
 

@@ -65,7 +65,7 @@ def maps_panel(workspace: Workspace, dataset: Dataset, what: Compared) -> None:
 
     body()
     for at in range(len(shown)):
-        hover_text(lambda row: _hovered(dataset, found, row), key=f"compare.map.{at}")
+        hover_text(lambda row: _hovered(dataset, found, row), key=f"compare.map.{at}", n=found.n)
 
 
 def _opened_row(maps: int, n: int) -> int | None:

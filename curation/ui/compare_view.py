@@ -179,6 +179,7 @@ def spread_panel(dataset: Dataset, what: Compared) -> None:
     )  # fmt: skip
     found = data.spread_of(what, dataset, key)
     chart(draw_spread(found, mode()), key=f"compare.spread.{what.slug}.{key}", alt=f"{names[key]} over the selections")
+    st.caption("Under each name: its mean minus that of all rows, in standard deviations (sd) of all rows.")
     missing = {arm.name: arm.missing for arm in found.arms if arm.missing}
     if missing:
         st.caption("No value: " + ", ".join(f"{number(c)} rows of {plain(n)}" for n, c in missing.items()) + ".")
@@ -236,6 +237,9 @@ def shares_panel(workspace: Workspace, dataset: Dataset, what: Compared) -> None
         draw_shares(found, names_of_arms, mode()), key=f"compare.shares.{what.slug}.{key}",
         alt=f"Share of each group of {names[key]} in every selection",
     )  # fmt: skip
+    st.caption(
+        "Grey bar: what random draws of these sizes have. Filled: outside of it, hollow: no different from chance."
+    )
 
 
 def _make_groups(workspace: Workspace, dataset: Dataset, word: str) -> None:
