@@ -181,7 +181,7 @@ class PointMap {
 
   // The parts of the frame that names keep clear of.
   measure() {
-    const frame = this.frameBox.getBoundingClientRect();
+    const frame = this.stage.getBoundingClientRect();
     this.covered = [this.toolbar.top, this.legend.root, this.toolbar.side, this.counter].flatMap((node) => {
       const box = node.getBoundingClientRect();
       return box.width ? [[box.left - frame.left, box.top - frame.top, box.right - frame.left, box.bottom - frame.top]] : [];
@@ -360,18 +360,18 @@ class PointMap {
   // ---------------------------------------------------------------- for tests and measurements
 
   screenOf(x, y) {
-    const box = this.frameBox.getBoundingClientRect();
+    const box = this.stage.getBoundingClientRect();
     const [px, py] = this.toFrame(x, y);
     return [box.left + px, box.top + py];
   }
 
   dataOf(clientX, clientY) {
-    const box = this.frameBox.getBoundingClientRect();
+    const box = this.stage.getBoundingClientRect();
     return this.toData(clientX - box.left, clientY - box.top);
   }
 
   pixel(clientX, clientY) {
-    const box = this.frameBox.getBoundingClientRect();
+    const box = this.stage.getBoundingClientRect();
     this.drawPoints();
     return this.scene.pixel(Math.round((clientX - box.left) * this.ratio), Math.round((clientY - box.top) * this.ratio));
   }
