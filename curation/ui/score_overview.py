@@ -47,7 +47,7 @@ def overview_panel(dataset: Dataset, found: list[Stored], view: View) -> tuple[s
             )  # fmt: skip
         st.caption(
             "Drag a handle, or move it with the arrow keys: what the cut keeps is counted as you go. Click a name to "
-            "see that score closer."
+            "see that score closer. ↑ and ↓ say which end is better."
         )
         every = [n for n in numbers_of(found, columns=columns) if n.cuts]
         place = st.container()

@@ -93,8 +93,11 @@ class Card {
     this.dot.title = facts.class;
     this.title.textContent = facts.title;
     this.title.title = `${facts.title}${facts.class ? ` · ${facts.class}` : ""}: open this score`;
-    this.better.textContent = { higher: "↑ better", lower: "↓ better" }[facts.better] || "";
+    this.better.textContent = { higher: "↑", lower: "↓" }[facts.better] || "";
     this.better.title = facts.better ? `${facts.better} is better` : "";
+    this.better.setAttribute("aria-label", this.better.title);
+    this.better.setAttribute("role", "img");
+    this.better.hidden = !facts.better;
     this.warning.textContent = facts.warning;
     this.warning.title = facts.warning;
     const gaps = facts.rows - (stops.at_least[0] || 0);
