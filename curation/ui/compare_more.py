@@ -38,10 +38,11 @@ def weakness_panel(what: Compared) -> None:
     st.markdown("##### Known weaknesses, shown by your data")
     found = data.weaknesses_of(what)
     arms = data.comparison(what).names
-    places = st.columns(2, gap="medium")
-    for at, one in enumerate(found):
-        with places[at % 2].container(border=True, gap="xsmall", key=f"compare.weak.{at}"):
-            _weakness(arms.index(one.arm), one)
+    for line in range(0, len(found), 2):
+        for at, place in enumerate(st.columns(2, gap="small"), line):
+            if at < len(found):
+                with place.container(border=True, gap="xsmall", key=f"compare.weak.{at}", height="stretch"):
+                    _weakness(arms.index(found[at].arm), found[at])
 
 
 def _weakness(place: int, one: Weakness) -> None:

@@ -41,10 +41,12 @@ MADE_BY = {LANGUAGE: ("labeller/language",), CLUSTERS: ("labeller/clusters", "la
 
 def arm_cards(found: Comparison) -> None:
     """One card per arm: class, rows, measured cost, known weakness; a line for random."""
-    places = st.columns(min(len(found.arms), ACROSS), gap="small")
-    for at, arm in enumerate(found.arms):
-        with places[at % len(places)].container(border=True, gap="xsmall", key=f"compare.arm.{at}", height="stretch"):
-            _card(at, arm, found)
+    across = 2 if len(found.arms) == 4 else min(len(found.arms), ACROSS)
+    for line in range(0, len(found.arms), across):
+        for at, place in enumerate(st.columns(across, gap="small"), line):
+            if at < len(found.arms):
+                with place.container(border=True, gap="xsmall", key=f"compare.arm.{at}", height="stretch"):
+                    _card(at, found.arms[at], found)
     seeds = ", ".join(str(arm.parameters.get("seed", "")) for arm in found.random)
     size = len(found.random[0]) if found.random else 0
     notes = " ".join(f"{plain(note[:1].upper() + note[1:])}." for note in found.notes)
