@@ -282,33 +282,30 @@ def _detail(parameters: dict[str, Any]) -> str:
     return f" ({' and '.join(parts)})" if parts else ""
 
 
-@lru_cache(512)
 def is_result(key: str, step: str, recipe: str) -> bool:
     """True when a step was the result of the recipe that it was made by, or an arm of a recipe with several."""
-    if not recipe:
-        return False
-    made_by = Recipe.read(recipe)
-    arms = _arms(made_by)
-    return step in arms.values() if arms else made_by.result.removeprefix("$") == step
+    result, arms, _ = _made_by(recipe)
+    return step in arms.values() if arms else bool(result) and result == step
+
+
+def preset_title(key: str, step: str, recipe: str) -> str:
+    """The title of the preset whose result a step was, "" otherwise."""
+    result, arms, title = _made_by(recipe)
+    if not arms:
+        return title if result and result == step else ""
+    preset = next((name for name, arm in arms.items() if arm == step), "")
+    return str(Recipe.read(preset).about.get("title", "")) if preset in preset_names() else ""
 
 
 @lru_cache(512)
-def preset_title(key: str, step: str, recipe: str) -> str:
-    """The title of the preset whose result a step was, "" otherwise."""
-    if not recipe or not is_result(key, step, recipe):
-        return ""
-    made_by = Recipe.read(recipe)
-    arms = _arms(made_by)
-    preset = next((name for name, arm in arms.items() if arm == step), "") if arms else ""
-    if arms and preset not in preset_names():
-        return ""
-    return str((Recipe.read(preset) if preset else made_by).about.get("title", ""))
-
-
-def _arms(recipe: Recipe) -> dict[str, str]:
-    """Name → step of a recipe that runs several presets or selections, {} of any other."""
-    arms = recipe.about.get("arms")
-    return {str(name): str(step) for name, step in arms.items()} if isinstance(arms, dict) else {}
+def _made_by(recipe: str) -> tuple[str, dict[str, str], str]:
+    """Of a recipe's text: the step of its result, name → step where it runs several presets or selections, title."""
+    if not recipe:
+        return "", {}, ""
+    read = Recipe.read(recipe)
+    arms = read.about.get("arms")
+    named = {str(name): str(step) for name, step in arms.items()} if isinstance(arms, dict) else {}
+    return read.result.removeprefix("$"), named, str(read.about.get("title", ""))
 
 
 def features_of(stored: Stored, fingerprint: str) -> tuple[str, Features] | None:
