@@ -104,8 +104,15 @@ def cached_field_facts(root: str, fingerprint: str) -> tuple[int, list[FieldFact
 
 
 def empty_answers(dataset: Dataset) -> int:
-    """Rows whose answer has nothing but white space."""
-    return int(pc.sum(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(dataset.table["response"])), 0)).as_py() or 0)
+    """Rows whose answer has nothing but white space; counted once for a dataset."""
+    return _empty_answers(dataset.fingerprint, dataset)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _empty_answers(fingerprint: str, _dataset: Dataset) -> int:
+    # chunk by chunk: the trimmed copy of all texts would double them in memory
+    chunks = _dataset.column("response").chunks
+    return sum(int(pc.sum(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(c)), 0)).as_py() or 0) for c in chunks)
 
 
 def find_rows(dataset: Dataset, text: str = "", source: str | None = None) -> np.ndarray:
@@ -113,11 +120,11 @@ def find_rows(dataset: Dataset, text: str = "", source: str | None = None) -> np
     keep = None
     if text:
         prompt, response = (
-            pc.match_substring(dataset.table[c], text, ignore_case=True) for c in ("prompt", "response")
+            pc.match_substring(dataset.column(c), text, ignore_case=True) for c in ("prompt", "response")
         )
         keep = pc.or_(prompt, response)
     if source is not None:
-        here = pc.equal(dataset.table["source"], source)
+        here = pc.equal(dataset.column("source"), source)
         keep = here if keep is None else pc.and_(keep, here)
     if keep is None:
         return np.arange(len(dataset))

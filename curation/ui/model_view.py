@@ -9,7 +9,7 @@ import streamlit as st
 
 from curation.core.artifacts import Dynamics, Model
 from curation.core.dataset import Dataset
-from curation.ui import pool
+from curation.ui import pool, session
 from curation.ui.components import chart, mode
 from curation.ui.pool import Stored
 from curation.ui.text import duration, number, one_line
@@ -96,9 +96,9 @@ def _curves(made: Dynamics, key: str) -> None:
     from curation.figures.training import epochs_figure
 
     names = [*(n for n in MEASURES if n in made.measures), *(n for n in made.measures if n not in MEASURES)]
-    epochs = np.asarray(made.epochs)
+    epochs, own = np.asarray(made.epochs), f"{session.workspace().root}/{key}"
     if len(epochs) < 2:
-        means = {MEASURES.get(n, n): number(float(_mean(made.measures[n]).mean())) for n in names}
+        means = {MEASURES.get(n, n): number(float(_mean(own, n, made).mean())) for n in names}
         st.dataframe(
             {"measure": list(means), "mean over the rows": list(means.values())}, hide_index=True,
             key=f"models.means.{key}", alt="Mean of each measure",
@@ -109,14 +109,22 @@ def _curves(made: Dynamics, key: str) -> None:
         for place, name in zip(st.columns(max(len(row), 2)), row, strict=False):
             with place:
                 title = MEASURES.get(name, name.replace("_", " "))
-                figure = epochs_figure(epochs, _mean(made.measures[name]), name=title, mode=mode())
+                figure = epochs_figure(epochs, _mean(own, name, made), name=title, mode=mode())
                 chart(figure, key=f"models.curve.{key}.{name}", alt=f"{title} after each epoch")
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Over the rows that have a value; float64 `[runs, epochs]`, NaN where none has."""
-    there = np.isfinite(values)
-    count = there.sum(2)
-    total = np.where(there, values, 0.0).sum(2, dtype=np.float64)
-    mean: np.ndarray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _mean(place: str, name: str, _made: Dynamics) -> np.ndarray:
+    """Mean of a measure over the rows that have a value; float64 `[runs, epochs]`, NaN where none has."""
+    return mean_over_rows(_made.measures[name])
+
+
+def mean_over_rows(values: np.ndarray) -> np.ndarray:
+    """float64 `[runs, epochs]` from `[runs, epochs, n]`, NaN where no row has a value; an epoch in memory at a time."""
+    mean = np.full(values.shape[:2], np.nan)
+    for run in range(values.shape[0]):
+        for epoch in range(values.shape[1]):
+            there = np.isfinite(values[run, epoch])
+            if there.any():
+                mean[run, epoch] = values[run, epoch].mean(where=there, dtype=np.float64)
     return mean

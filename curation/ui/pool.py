@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
+import streamlit as st
 
 from curation.core.artifacts import (
     Artifact,
@@ -151,15 +152,29 @@ def source_labels(dataset: Dataset) -> Labels | None:
     """The source of every row as labels, None when all rows are from one."""
     if len(dataset.facts.get("sources", [])) < 2:
         return None
-    column = dataset.table["source"].combine_chunks().dictionary_encode()
-    codes = column.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    return Labels(dataset.fingerprint, codes, tuple(column.dictionary.to_pylist()), Missing.none(len(dataset)))
+    return _source_labels(dataset.fingerprint, dataset)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _source_labels(fingerprint: str, _dataset: Dataset) -> Labels:
+    column = _dataset.column("source").dictionary_encode().unify_dictionaries()
+    codes = [c.indices.to_numpy(zero_copy_only=False) for c in column.chunks]
+    names = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
+    made = np.concatenate(codes).astype(np.int32) if codes else np.empty(0, np.int32)
+    made.flags.writeable = False
+    return Labels(fingerprint, made, tuple(names), Missing.none(len(made)))
 
 
 def response_length(dataset: Dataset) -> Score:
     """Characters of every response: there before anything is computed."""
-    values = dataset.lengths("response").astype(np.float64)
-    return Score(dataset.fingerprint, values, Missing.none(len(dataset)), RESPONSE_LENGTH)
+    return _response_length(dataset.fingerprint, dataset)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _response_length(fingerprint: str, _dataset: Dataset) -> Score:
+    values = _dataset.lengths("response").astype(np.float64)
+    values.flags.writeable = False
+    return Score(fingerprint, values, Missing.none(len(values)), RESPONSE_LENGTH)
 
 
 def duplicates(fingerprint: str) -> list[Stored]:
