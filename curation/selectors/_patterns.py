@@ -1,4 +1,4 @@
-"""Regular expressions from users, for RE2: linear in the text, but each letter costs as much as the pattern is large."""
+"""Regular expressions from users, for RE2: linear in the text, but a letter costs as much as the pattern is large."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def pattern_states(pattern: str) -> int:
     while i < len(pattern):
         letter = pattern[i]
         if letter == "\\":
-            if pattern[i : i + 2] in ("\\Q",):  # all letters up to \\E
+            if pattern[i : i + 2] == "\\Q":  # all letters up to \\E
                 end = pattern.find("\\E", i)
                 end = len(pattern) if end < 0 else end + 2
                 done, last, i = done + last + end - i, 1, end
                 continue
-            wide = pattern[i + 1 : i + 2] in ("p", "P")
-            done, last = done + last, _PROPERTY if wide else _CLASS
+            property_ = pattern[i + 1 : i + 2] in ("p", "P")
+            done, last = done + last, _PROPERTY if property_ else _CLASS
             i += 2
-            if wide and pattern[i : i + 1] == "{":
+            if property_ and pattern[i : i + 1] == "{":
                 end = pattern.find("}", i)
                 i = len(pattern) if end < 0 else end + 1
             continue
@@ -69,7 +69,7 @@ def pattern_states(pattern: str) -> int:
             last += 1
         elif letter == "{" and (found := _REPEAT.match(pattern, i)):
             low, high = found[1], found[2]
-            times = int((high or low or "0")[:7]) + (high == "")
+            times = int((high or low or "0")[:7]) + int(high == "")
             last *= max(times, 1)
             i = found.end()
             continue

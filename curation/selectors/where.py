@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import ClassVar, Literal
 
@@ -17,6 +18,32 @@ from curation.selectors._build import selection
 
 NOISE = "noise"
 SHOWN = 5  # labels named in a reason
+
+
+def rows_among(labels: Labels, values: Sequence[str], keep: Literal["among", "others"] = "among") -> np.ndarray:
+    """Rows whose label is one of some values, or another one; bool `[n]`, False where there is no label.
+
+    Args:
+        labels: Of all rows.
+        values: Names of labels; "noise" is what a clustering left over.
+        keep: Which half.
+
+    Raises:
+        CurationError: if a name is no label.
+    """
+    named = np.zeros(len(labels.names) + 1, bool)  # the last place is noise, whose code is -1
+    place = {name: code for code, name in reversed(list(enumerate(labels.names)))}
+    for value in values:
+        named[place[value] if value in place else _noise(value, labels)] = True
+    found: np.ndarray = (named[np.asarray(labels.codes, np.int64)] == (keep == "among")) & ~labels.missing.mask
+    return found
+
+
+def _noise(value: str, labels: Labels) -> int:
+    if value == NOISE and (np.asarray(labels.codes)[~labels.missing.mask] == NO_ROW).any():
+        return NO_ROW
+    near = get_close_matches(value, labels.names, 3) or labels.names[:10]
+    raise CurationError(f"no label is named '{value}'", f"labels: {', '.join(near) or 'none'}")
 
 
 class Where(Selector):
@@ -40,24 +67,11 @@ class Where(Selector):
         Raises:
             CurationError: if a name is no label.
         """
-        named = np.zeros(len(labels.names) + 1, bool)  # the last place is noise, whose code is -1
-        for value in self.values:
-            named[self._code(value, labels)] = True
-        codes = np.asarray(labels.codes, np.int64)
         rows = np.asarray(ask.eligible, np.int64)
-        missing = labels.missing.mask
-        wanted = named[codes] == (self.keep == "among")
+        wanted = rows_among(labels, self.values, self.keep)
         shown = ", ".join(self.values[:SHOWN]) + (", ..." if len(self.values) > SHOWN else "")
         stages = (f"its label is {'not ' if self.keep == 'among' else ''}among: {shown}", "no label")
-        return selection(pool, ask, rows[(wanted & ~missing)[rows]], stages=stages, codes=np.where(missing, 2, 1))
-
-    def _code(self, value: str, labels: Labels) -> int:
-        if value in labels.names:
-            return labels.names.index(value)
-        if value == NOISE and (np.asarray(labels.codes)[~labels.missing.mask] == NO_ROW).any():
-            return NO_ROW
-        near = get_close_matches(value, labels.names, 3) or labels.names[:10]
-        raise CurationError(f"no label is named '{value}'", f"labels: {', '.join(near) or 'none'}")
+        return selection(pool, ask, rows[wanted[rows]], stages=stages, codes=np.where(labels.missing.mask, 2, 1))
 
     def work(self, size: Size) -> float:
         """Rows."""

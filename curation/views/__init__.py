@@ -1,11 +1,13 @@
 """Views: conditions on the rows of a dataset that hold together, the same in the app, the address, Python and the CLI.
 
-ws = curation.Workspace.open()
-sources = WorkspaceSources(ws, ws.dataset("demo"))
-view = View().add(Words(text="river -lake")).add(Range(score="length", low=200))
-rows = np.flatnonzero(evaluate(view, sources))
-link = view.encode()                                  # View.decode(link) == view; curate view LINK --dataset demo
-made = steps_of(view, sources, Parts(ws, sources.dataset.fingerprint).add)   # the same rows as recipe steps
+    ws = curation.Workspace.open()
+    sources = WorkspaceSources(ws, ws.dataset("demo"))
+    view = View().add(Words(text="river -lake")).add(Range(score="length", low=200))
+    rows = np.flatnonzero(evaluate(view, sources))
+    link = view.encode()                                  # View.decode(link) == view; curate view LINK --dataset demo
+    made = steps_of(view, sources, Parts(ws, sources.dataset.fingerprint).add)   # the same rows as recipe steps
+
+A condition is strict data; what it asks about is named by the key of a stored result.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from curation.views.conditions import (
     Where,
     Words,
 )
-from curation.views.evaluate import evaluate, exact_bounds, holds, likeness
-from curation.views.sources import Sources, WorkspaceSources
+from curation.views.evaluate import evaluate, exact_bounds, holds, likeness, query_of, where
+from curation.views.sources import Named, Sources, WorkspaceSources
+from curation.views.steps import ViewSteps, steps_of
 from curation.views.view import History, View
 from curation.views.wording import describe
 
@@ -38,6 +41,7 @@ __all__ = [
     "Decided",
     "History",
     "Like",
+    "Named",
     "Picked",
     "Range",
     "Region",
@@ -45,6 +49,7 @@ __all__ = [
     "Shape",
     "Sources",
     "View",
+    "ViewSteps",
     "Where",
     "Words",
     "WorkspaceSources",
@@ -53,4 +58,7 @@ __all__ = [
     "exact_bounds",
     "holds",
     "likeness",
+    "query_of",
+    "steps_of",
+    "where",
 ]

@@ -11,14 +11,29 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from curation.core.row_ranges import parse_ranges
+from curation.selectors.region import MAX_SHAPES, Shape
+
+__all__ = [
+    "LENGTH",
+    "SOURCE",
+    "Among",
+    "Condition",
+    "Decided",
+    "Like",
+    "Picked",
+    "Range",
+    "Region",
+    "Rows",
+    "Shape",
+    "Where",
+    "Words",
+]
 
 LENGTH = "length"
 """In place of a score's key: characters of the response, there before anything is computed."""
 SOURCE = "source"
 """In place of the key of labels: which file a row came from."""
 
-MAX_CORNERS = 2_000
-MAX_SHAPES = 64
 MAX_VALUES = 2_000
 MAX_NAMES = 100
 MAX_LETTERS = 2_000
@@ -28,7 +43,6 @@ MAX_LIKE_ROWS = 1_000
 Key = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 """Key of a stored result."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Corner = tuple[Number, Number]
 RowNumber = Annotated[int, Field(ge=0, lt=10**12)]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -37,20 +51,11 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Shape(_Part):
-    """One polygon drawn on a map.
-
-    Args:
-        op: Whether what is inside joins the region or leaves it.
-        points: 3 corners or more, in data coordinates; a box has 4.
-    """
-
-    op: Literal["add", "subtract"] = "add"
-    points: tuple[Corner, ...] = Field(min_length=3, max_length=MAX_CORNERS)
-
-
 class Region(_Part):
-    """Rows whose place on a map lies within shapes, applied in order to nothing; rows without a place are outside."""
+    """Rows whose place on a map lies within shapes, applied in order; rows without a place are outside.
+
+    The region begins with nothing, or with all rows that have a place when the first shape takes rows away.
+    """
 
     kind: Literal["region"] = "region"
     layout: Key

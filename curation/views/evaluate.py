@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 import numpy as np
 
-from curation.core.artifacts import NO_ROW
+from curation.core.artifacts import Labels, Score
 from curation.core.errors import CurationError
 from curation.core.row_ranges import parse_rows
-from curation.figures.geometry import inside_polygon
 from curation.linalg.cosine import cosine_to, highest
+from curation.selectors._build import numbers
+from curation.selectors._filter_run import filter_rows, known_columns
+from curation.selectors._filter_sql import read_filter
+from curation.selectors._searching import Query, read_query
+from curation.selectors.region import inside_shapes
+from curation.selectors.search import search_rows
+from curation.selectors.similar import similarity_to, vectors_of
+from curation.selectors.where import rows_among
 from curation.views.conditions import Among, Condition, Decided, Like, Picked, Range, Region, Rows, Where, Words
 from curation.views.sources import Sources
 from curation.views.view import View
 
 REMEMBERED = 256 << 20
 """Bytes of answers that are kept."""
+_AWAY = "take this condition away, or make the result again"
 _answers: OrderedDict[tuple[str, ...], np.ndarray] = OrderedDict()
 _guard = threading.Lock()
 
@@ -36,24 +45,43 @@ def evaluate(view: View, sources: Sources) -> np.ndarray:
 
 
 def holds(condition: Condition, sources: Sources) -> np.ndarray:
-    """The rows for which one condition holds, bool `[n]`, read-only; remembered."""
-    state = str(sources.decisions().version) if isinstance(condition, Decided) else ""
-    return _remembered(("holds", condition.model_dump_json(), state), sources, lambda: _answer(condition, sources))
+    """The rows for which one condition holds, bool `[n]`, read-only; remembered by dataset and condition.
+
+    Raises:
+        CurationError: if it cannot be answered: its result is gone, or belongs to other rows.
+    """
+    state, answer = _asked(condition, sources)  # looks its results up, so that one that is gone is told
+    return _remembered(("holds", condition.model_dump_json(), state), sources, answer)
 
 
 def likeness(condition: Like, sources: Sources) -> np.ndarray:
-    """Mean cosine of every row to what is asked for, float32 `[n]`; NaN for rows without a vector. Remembered."""
+    """Mean cosine of every row to what is asked for, float32 `[n]`; NaN for rows without a vector. Remembered.
+
+    Raises:
+        CurationError: if it cannot be answered.
+    """
+    features = sources.features(condition.features)
     asked = condition.model_copy(update={"top": 1, "farthest": False})
-    return _remembered(("like", asked.model_dump_json()), sources, lambda: _likeness(condition, sources))
+
+    def answer() -> np.ndarray:
+        values = np.asarray(features.values)
+        if condition.rows:
+            found = similarity_to(values, vectors_of(features, np.asarray(condition.rows, np.int64)))
+        else:
+            found = cosine_to(values, np.asarray(sources.embed(condition.text, condition.features)))
+        found[features.missing.mask] = np.nan
+        return found
+
+    return _remembered(("like", asked.model_dump_json()), sources, answer)
 
 
-def _remembered(name: tuple[str, ...], sources: Sources, make: object) -> np.ndarray:
+def _remembered(name: tuple[str, ...], sources: Sources, make: Callable[[], np.ndarray]) -> np.ndarray:
     key = (sources.name, sources.dataset.fingerprint, *name)
     with _guard:
         if key in _answers:
             _answers.move_to_end(key)
             return _answers[key]
-    found: np.ndarray = make()  # type: ignore[operator]
+    found = make()
     found.flags.writeable = False
     with _guard:
         _answers[key] = found
@@ -62,48 +90,56 @@ def _remembered(name: tuple[str, ...], sources: Sources, make: object) -> np.nda
     return found
 
 
-def _answer(condition: Condition, sources: Sources) -> np.ndarray:
+# ---------------------------------------------------------------------- one condition
+
+
+def _asked(condition: Condition, sources: Sources) -> tuple[str, Callable[[], np.ndarray]]:
+    """What else the answer depends on, and how to get it; the results it names are looked up at once."""
     n = len(sources.dataset)
-    if isinstance(condition, Region):
-        return _inside(condition, np.asarray(sources.layout(condition.layout).xy, np.float32))
-    if isinstance(condition, Range):
-        return _between(condition, sources)
-    if isinstance(condition, Among):
-        return _among(condition, sources)
-    if isinstance(condition, Where):
-        from curation.selectors.filter import filter_rows
-
-        return np.array(filter_rows(sources.dataset, condition.expression, sources.scores(), sources.all_labels())[0])
-    if isinstance(condition, Words):
-        from curation.selectors.search import search_rows
-
-        return np.array(search_rows(sources.dataset, condition.text, condition.inside))
-    if isinstance(condition, Like):
-        return _rows_as_mask(highest(likeness(condition, sources), condition.top, farthest=condition.farthest), n)
-    if isinstance(condition, Rows):
-        return _rows_as_mask(_parsed(condition.rows, n), n)
-    if isinstance(condition, Picked):
-        return _picked(condition, sources)
-    return _decided(condition, sources)
-
-
-def _inside(condition: Region, xy: np.ndarray) -> np.ndarray:
-    mask = np.full(len(xy), condition.shapes[0].op == "subtract") & np.isfinite(xy).all(1)
-    for shape in condition.shapes:
-        x, y = zip(*shape.points, strict=True)
-        inside = inside_polygon(xy, x, y)
-        mask = mask | inside if shape.op == "add" else mask & ~inside
-    return mask
+    match condition:
+        case Region():
+            layout = sources.layout(condition.layout)
+            return "", lambda: inside_shapes(layout.xy, condition.shapes) & ~layout.missing.mask
+        case Range():
+            score = sources.score(condition.score)
+            return "", lambda: _between(condition, score)
+        case Among():
+            labels = sources.labels(condition.labels)
+            return "", lambda: rows_among(labels, condition.values, condition.keep)
+        case Where():
+            return _where(condition, sources)
+        case Words():
+            query = query_of(condition)
+            return "", lambda: search_rows(sources.dataset, query, condition.inside)
+        case Like():
+            sources.features(condition.features)
+            return "", lambda: _as_mask(
+                highest(likeness(condition, sources), condition.top, farthest=condition.farthest), n
+            )
+        case Rows():
+            return "", lambda: _as_mask(_parsed(condition.rows, n), n)
+        case Picked():
+            order = picks_of(condition, sources)
+            return str(len(order)), lambda: _as_mask(order, n) ^ (condition.keep == "out")
+        case Decided():
+            return str(sources.decisions().version), lambda: _decided(condition, sources)
 
 
-def _between(condition: Range, sources: Sources) -> np.ndarray:
-    score = sources.score(condition.score)
-    values = np.asarray(score.values)
-    if condition.column is not None:
-        if condition.column not in score.columns:
-            raise CurationError(f"the score has no column '{condition.column}'", "take the filter away")
-        values = np.asarray(score.columns[condition.column])
-    mask = ~np.isnan(values.astype(np.float64, copy=False))
+def query_of(condition: Words) -> Query:
+    """What a search means.
+
+    Raises:
+        CurationError: if it is not understood.
+    """
+    try:
+        return read_query(condition.text, whole=condition.whole, regex=condition.regex, case=condition.case)
+    except ValueError as error:
+        raise CurationError(f"the search is not understood: {error}", 'words, "phrases" and -excluded ones') from None
+
+
+def _between(condition: Range, score: Score) -> np.ndarray:
+    values = numbers(score, condition.column)
+    mask = np.isfinite(values) & np.isfinite(score.values) & ~score.missing.mask
     if condition.low is not None:
         mask &= values >= condition.low
     if condition.high is not None:
@@ -111,36 +147,53 @@ def _between(condition: Range, sources: Sources) -> np.ndarray:
     return mask
 
 
-def _among(condition: Among, sources: Sources) -> np.ndarray:
-    from curation.selectors.where import NOISE
+def bound_names(condition: Where, sources: Sources) -> tuple[dict[str, str], dict[str, str]]:
+    """What an expression calls scores and labels: name → key, of both kinds; only those that it names.
 
-    labels = sources.labels(condition.labels)
-    named = np.zeros(len(labels.names) + 1, bool)
-    place = {name: code for code, name in enumerate(labels.names)}
-    for value in condition.values:
-        if value in place:
-            named[place[value]] = True
-        elif value == NOISE:
-            named[NO_ROW] = True
+    Raises:
+        CurationError: if a result is gone, or the expression is not understood.
+    """
+    text = condition.expression.lower()
+    bound, named = dict(condition.names), sources.named()
+    # only what the text may mean is opened; of the others the name is enough, for hints
+    keys = {name: found.key for name, found in named.items() if name.lower() in text} | bound
+    scores: dict[str, Score] = {}
+    labels: dict[str, Labels] = {}
+    for name, key in keys.items():
+        made = sources.labels(key) if sources.kind(key) == "labels" else sources.score(key)
+        if isinstance(made, Score):
+            scores[name] = made
         else:
-            raise CurationError(f"no label is named '{value}'", "take the filter away")
-    return (named[np.asarray(labels.codes)] == (condition.keep == "among")) & ~labels.missing.mask
+            labels[name] = made
+    known = known_columns(scores, labels)
+    for name, found in named.items():
+        known.setdefault(name, "number" if found.kind == "score" else "text")
+    used = read_filter(condition.expression, known).columns
+    heads = {name for column in used for name in (column, column.partition(".")[0])}
+    return {n: keys[n] for n in scores if n in heads}, {n: keys[n] for n in labels if n in heads}
 
 
-def _likeness(condition: Like, sources: Sources) -> np.ndarray:
-    features = sources.features(condition.features)
-    values = features.values
-    if condition.text:
-        return cosine_to(values, np.asarray(sources.embed(condition.text, condition.features)))
-    rows = np.asarray(condition.rows, np.int64)
-    if rows.max() >= len(values):
-        raise CurationError(f"there is no row {rows.max():,}", "take the filter away")
-    gone = rows[features.missing.mask[rows]]
-    if len(gone):
-        raise CurationError(f"row {gone[0]:,} has no vector: {features.missing.reason(int(gone[0]))}", "choose another")
-    found = cosine_to(values, np.asarray(values[rows], np.float64))
-    mean: np.ndarray = found.mean(1).astype(np.float32)
-    return mean
+def _where(condition: Where, sources: Sources) -> tuple[str, Callable[[], np.ndarray]]:
+    score_keys, label_keys = bound_names(condition, sources)
+    scores = {name: sources.score(key) for name, key in score_keys.items()}
+    labels = {name: sources.labels(key) for name, key in label_keys.items()}
+    state = repr(sorted((score_keys | label_keys).items()))
+    return state, lambda: filter_rows(sources.dataset, condition.expression, scores, labels)[0]
+
+
+def where(expression: str, sources: Sources) -> Where:
+    """A filter condition whose names are bound to the results of now, so that a link means the same later.
+
+    Args:
+        expression: In DuckDB's SQL; names of scores and labels are those of `sources.named()`.
+        sources: Where they are.
+
+    Raises:
+        CurationError: if it is not understood, with the place, or names what is not there.
+    """
+    condition = Where(expression=expression)
+    scores, labels = bound_names(condition, sources)
+    return Where(expression=expression, names=tuple(sorted((scores | labels).items())))
 
 
 def _parsed(text: str, n: int) -> np.ndarray:
@@ -153,59 +206,76 @@ def _parsed(text: str, n: int) -> np.ndarray:
     return rows
 
 
-def _rows_as_mask(rows: np.ndarray, n: int) -> np.ndarray:
+def _as_mask(rows: np.ndarray, n: int) -> np.ndarray:
     mask = np.zeros(n, bool)
     mask[rows] = True
     return mask
 
 
-def _picked(condition: Picked, sources: Sources) -> np.ndarray:
-    selection = sources.selection(condition.selection)
-    order = np.asarray(selection.order)
-    if condition.budget is not None and condition.budget != len(order):
-        longest = sources.order(condition.selection)
-        if not longest.nested or condition.budget > len(longest):
-            raise CurationError(
-                f"the selection has no order of {condition.budget:,} rows", "store it at this budget on the Select page"
-            )
-        order = np.asarray(longest.order)[: condition.budget]
-    mask = _rows_as_mask(order, len(sources.dataset))
-    return mask if condition.keep == "in" else ~mask
+def picks_of(condition: Picked, sources: Sources) -> np.ndarray:
+    """The rows that a condition takes from a selection, in pick order, int64.
+
+    Raises:
+        CurationError: if the order is not nested, or not known so far.
+    """
+    stored = sources.selection(condition.selection)
+    budget = condition.budget
+    if budget is None or budget == len(stored):
+        return np.asarray(stored.order)
+    longest = stored if budget < len(stored) else sources.order(condition.selection)
+    if not longest.nested:
+        raise CurationError("the picks of this selection have no order in which a smaller budget comes first",
+                            "select again at that budget")  # fmt: skip
+    if budget > len(longest):
+        raise CurationError(
+            f"the order of this selection is known for {len(longest):,} rows, not {budget:,}",
+            "select more rows with the same method first",
+        )
+    return np.asarray(longest.order)[:budget]
 
 
 def _decided(condition: Decided, sources: Sources) -> np.ndarray:
     found = sources.decisions()
     n = len(sources.dataset)
     if condition.which == "none":
-        return ~(_rows_as_mask(found.kept, n) | _rows_as_mask(found.dropped, n))
-    rows = {"keep": found.kept, "drop": found.dropped, "noted": found.noted}[condition.which]
-    return _rows_as_mask(rows, n)
+        return ~(_as_mask(found.kept, n) | _as_mask(found.dropped, n))
+    return _as_mask({"keep": found.kept, "drop": found.dropped, "noted": found.noted}[condition.which], n)
+
+
+# ---------------------------------------------------------------------- cuts made in the browser
 
 
 def exact_bounds(values: np.ndarray, low: float | None, high: float | None) -> tuple[float | None, float | None]:
     """Bounds that keep exactly the rows whose value, as float32, lies between two float32 bounds.
 
-    The browser compares float32 numbers; the bounds of a recipe are compared with the numbers themselves. Rounding keeps
-    the order of numbers, so the smallest and the greatest kept value say it exactly.
+    The browser compares float32 numbers; the bounds of a recipe are compared with the numbers themselves. A bound is
+    the short decimal that the browser shows where that keeps the same rows, else one that does; as a float32 it is the
+    same.
 
     Args:
         values: float `[n]`, NaN = missing.
-        low: Least kept, None for no limit.
-        high: Greatest kept, None for no limit.
+        low: Least kept, a float32 as number; None for no limit.
+        high: Greatest kept; None for no limit.
 
     Returns:
-        Least and greatest kept, None where there was no limit. When nothing is kept, the bounds as they were given.
+        Least and greatest kept, None where there was no limit.
     """
-    if low is None and high is None:
-        return None, None
+    wide = np.asarray(values, np.float64)
+    wide = wide[np.isfinite(wide)]
     with np.errstate(over="ignore"):
-        small = np.asarray(values).astype(np.float32)
-    kept = ~np.isnan(small)
-    if low is not None:
-        kept &= small >= np.float32(low)
-    if high is not None:
-        kept &= small <= np.float32(high)
-    if not kept.any():
-        return low, high
-    inside = np.asarray(values)[kept]
-    return (None if low is None else float(inside.min())), (None if high is None else float(inside.max()))
+        small = wide.astype(np.float32)
+    return _exact(wide, small, low, -1), _exact(wide, small, high, 1)
+
+
+def _exact(wide: np.ndarray, small: np.ndarray, bound: float | None, side: int) -> float | None:
+    if bound is None:
+        return None
+    with np.errstate(over="ignore"):
+        cut = np.float32(bound)
+    kept = small >= cut if side < 0 else small <= cut
+    count = int(kept.sum())
+    for candidate in (float(str(cut)), float(cut)):
+        if count == int((wide >= candidate if side < 0 else wide <= candidate).sum()):
+            return candidate
+    inside = wide[kept]  # not empty: a value that is rounded to the bound lies beyond it
+    return float(inside.min() if side < 0 else inside.max())

@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar, cast
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from curation.core.artifacts import Artifact, Features, Labels, Layout, Missing, Score, Selection
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError
+from curation.core.errors import CurationError, RecipeError
+from curation.core.method import find
+from curation.selectors._filter_run import BUILTIN
 from curation.views.conditions import LENGTH, SOURCE
 from curation.workspace import Workspace
 from curation.workspace.decisions import DecisionLog, Decisions
 
 A = TypeVar("A", bound=Artifact)
-OPEN_AT_ONCE = 64
+OPEN_AT_ONCE = 256
+_AWAY = "take this condition away, or make the result again"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A result that an expression may name.
+
+    Args:
+        key: Of the result.
+        kind: "score" or "labels".
+    """
+
+    key: str
+    kind: str
+
+
+def simple_name(name: str) -> str:
+    """A name that SQL takes without quotes: `length (response, tokens)` → `length_response_tokens`."""
+    plain = re.sub(r"\W+", "_", name).strip("_").lower() or "unnamed"
+    return f"_{plain}" if plain[0].isdigit() else plain
 
 
 class Sources(Protocol):
@@ -51,12 +75,16 @@ class Sources(Protocol):
         """The longest known order of a selection."""
         ...
 
-    def scores(self) -> dict[str, Score]:
-        """All scores by name, for expressions."""
+    def named(self) -> dict[str, Named]:
+        """All scores and labels by the names that expressions may use, the newest of each name."""
         ...
 
-    def all_labels(self) -> dict[str, Labels]:
-        """All labels by name, for expressions."""
+    def kind(self, key: str) -> str:
+        """The kind of a result, such as "score" or "labels"; "" when there is none."""
+        ...
+
+    def title(self, key: str) -> str:
+        """What people call a result."""
         ...
 
     def decisions(self) -> Decisions:
@@ -71,6 +99,19 @@ class Sources(Protocol):
 @lru_cache(OPEN_AT_ONCE)
 def _opened(root: str, key: str) -> Artifact:
     return Workspace(Path(root)).load(key)
+
+
+@lru_cache(4)
+def _sources_of(dataset: Dataset) -> Labels:
+    """The file of every row; kept, since a page asks at every run."""
+    names: dict[str, int] = {}
+    parts = [np.empty(0, np.int32)]
+    for chunk in dataset.column("source").chunks:
+        part = chunk.dictionary_encode()
+        table = np.array([names.setdefault(name, len(names)) for name in part.dictionary.to_pylist()], np.int32)
+        parts.append(table[part.indices.to_numpy(zero_copy_only=False)])
+    codes = np.concatenate(parts)
+    return Labels(dataset.fingerprint, codes, tuple(names), Missing.none(len(codes)))
 
 
 class WorkspaceSources:
@@ -91,11 +132,11 @@ class WorkspaceSources:
 
     def _artifact(self, key: str, kind: type[A], what: str) -> A:
         if not self.workspace.has(key):
-            raise CurationError(f"the {what} of this filter is no longer in the workspace", "take the filter away")
+            raise CurationError(f"the {what} of this condition ({key}) is no longer in the workspace", _AWAY)
         found = _opened(self.name, key)
         if not isinstance(found, kind) or found.dataset != self.dataset.fingerprint:
-            raise CurationError(f"this filter's {what} belongs to something else", "take the filter away")
-        return cast(A, found)
+            raise CurationError(f"{key} is no {what} of this dataset", _AWAY)
+        return found
 
     def score(self, key: str) -> Score:
         """The score of a key, or the length of the response."""
@@ -108,10 +149,7 @@ class WorkspaceSources:
     def labels(self, key: str) -> Labels:
         """The labels of a key, or the file that each row is from."""
         if key == SOURCE:
-            column = self.dataset.column("source").combine_chunks().dictionary_encode()
-            codes = column.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-            names = tuple(column.dictionary.to_pylist())
-            return Labels(self.dataset.fingerprint, codes, names, Missing.none(len(codes)))
+            return _sources_of(self.dataset)
         return self._artifact(key, Labels, "label")
 
     def layout(self, key: str) -> Layout:
@@ -133,21 +171,44 @@ class WorkspaceSources:
         found = self.workspace.order(str(place)) if place else None
         return stored if found is None or len(found) < len(stored) else found
 
-    def _named(self, kind: str) -> dict[str, Artifact]:
-        found: dict[str, Artifact] = {}
+    def named(self) -> dict[str, Named]:
+        """All scores and labels by the names that expressions may use: letters, digits and _; newest of each name."""
+        found: dict[str, Named] = {}
         for info in self.workspace.results(self.dataset.fingerprint):
-            if info.kind == kind:
-                made = _opened(self.name, info.key)
-                found.setdefault(made.name if isinstance(made, Score) else info.step, made)
+            if info.kind not in ("score", "labels"):
+                continue
+            name = simple_name(self._own_name(info.key))
+            found.setdefault(f"{name}_{info.kind}" if name in BUILTIN else name, Named(info.key, info.kind))
         return found
 
-    def scores(self) -> dict[str, Score]:
-        """All scores by name, the newest of each name."""
-        return cast("dict[str, Score]", self._named("score"))
+    def kind(self, key: str) -> str:
+        """The kind of a result, such as "score" or "labels"; "" when there is none."""
+        if key in (LENGTH, SOURCE):
+            return "score" if key == LENGTH else "labels"
+        return str(self.workspace.manifest(key)["kind"]) if self.workspace.has(key) else ""
 
-    def all_labels(self) -> dict[str, Labels]:
-        """All labels by the name of the step that made them, the newest of each name."""
-        return cast("dict[str, Labels]", self._named("labels"))
+    def _own_name(self, key: str) -> str:
+        made = _opened(self.name, key)
+        if isinstance(made, Score):
+            return made.name
+        manifest = self.workspace.manifest(key)
+        if manifest["use"] == "labeller/column":
+            return str(manifest.get("parameters", {}).get("field") or SOURCE)
+        return str(manifest["step"])
+
+    def title(self, key: str) -> str:
+        """What people call a result: a score's own name, the field of labels, else the title of the method."""
+        if key in (LENGTH, SOURCE):
+            return "response length" if key == LENGTH else "source"
+        if not self.workspace.has(key):
+            raise CurationError(f"the result {key} of this condition is no longer in the workspace", _AWAY)
+        manifest = self.workspace.manifest(key)
+        if manifest["kind"] == "score" or manifest["use"] == "labeller/column":
+            return self._own_name(key)
+        try:
+            return find(manifest["use"]).title or str(manifest["step"])
+        except RecipeError:
+            return str(manifest["step"])
 
     def decisions(self) -> Decisions:
         """What was decided by hand."""
@@ -156,5 +217,5 @@ class WorkspaceSources:
     def embed(self, text: str, features: str) -> np.ndarray:
         """The vector of a text among stored vectors, float `[d]`."""
         if self._embed is None:
-            raise CurationError("a text cannot be encoded here", "open the view in the app")
+            raise CurationError("no text can be compared with rows here", "open the view in the app")
         return self._embed(text, features)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from curation.views.conditions import SOURCE, Among, Condition, Like, Picked, Range, Region, Rows, Where, Words
+from curation.views.conditions import Among, Condition, Like, Picked, Range, Region, Rows, Where, Words
 from curation.views.sources import Sources
 
 SHOWN = 3
@@ -21,25 +21,32 @@ def describe(condition: Condition, sources: Sources) -> str:
     if isinstance(condition, Range):
         return _range(condition, sources.score(condition.score).name)
     if isinstance(condition, Among):
-        sources.labels(condition.labels)
         named = ", ".join(condition.values[:SHOWN]) + (f" and {len(condition.values) - SHOWN} more"
                                                        if len(condition.values) > SHOWN else "")  # fmt: skip
-        what = "source" if condition.labels == SOURCE else "label"
+        what = sources.title(condition.labels)
         return f"{what} {'is' if condition.keep == 'among' else 'is not'} {named}"
     if isinstance(condition, Where):
         return condition.expression
     if isinstance(condition, Words):
-        return condition.text if condition.inside == "both" else f"{condition.text} in the {condition.inside}"
+        return _words(condition)
     if isinstance(condition, Like):
+        sources.features(condition.features)
         what = f"“{condition.text}”" if condition.text else _rows_named(condition.rows)
         return f"{'least like' if condition.farthest else 'like'} {what}, {condition.top:,} rows"
     if isinstance(condition, Rows):
         return f"rows {condition.rows}"
     if isinstance(condition, Picked):
         picks = len(sources.selection(condition.selection)) if condition.budget is None else condition.budget
-        return f"{'in' if condition.keep == 'in' else 'not in'} the selection of {picks:,}"
+        return f"{'in' if condition.keep == 'in' else 'not in'} {sources.title(condition.selection)}, {picks:,} rows"
     said = {"keep": "kept by hand", "drop": "dropped by hand", "noted": "with a note", "none": "not decided"}
     return said[condition.which]
+
+
+def _words(condition: Words) -> str:
+    said = condition.text if not condition.regex else f"pattern {condition.text}"
+    said += " as whole words" if condition.whole and not condition.regex else ""
+    said += " with these capitals" if condition.case else ""
+    return said if condition.inside == "both" else f"{said} in the {condition.inside}"
 
 
 def _range(condition: Range, name: str) -> str:
