@@ -75,7 +75,7 @@ class Edit(Selector):
         keep, drop = rows_in(self.keep), rows_in(self.drop)
         if not len(keep) + len(drop):
             raise ValueError("keep and drop are both empty: name rows for one of them")
-        both = np.intersect1d(keep, drop)
+        both = np.intersect1d(keep, drop, assume_unique=True)
         if len(both):
             raise ValueError(f"row {both[0]} is both in keep and in drop")
         return self

@@ -11,7 +11,7 @@ import streamlit as st
 
 from curation.core.dataset import Dataset
 from curation.ui import row_facts
-from curation.ui.conversation import Mark, conversation
+from curation.ui.conversation import Find, Mark, conversation
 from curation.ui.deciding import ICONS, Word, act, decisions_of, outcome, undo_buttons
 from curation.ui.focus import focus
 from curation.ui.place_bars import place_bars
@@ -32,6 +32,7 @@ def row_panel(
     key: str,
     words: Sequence[str] = (),
     marks: Sequence[Mark] = (),
+    find: Find | None = None,
     rows: np.ndarray | Sequence[int] | None = None,
     also: Sequence[str] = (),
     on_open: Callable[[int], None] | None = None,
@@ -50,6 +51,7 @@ def row_panel(
         key: Prefix of keys.
         words: To mark in the text.
         marks: Further places to mark in this row: (message, first character, after the last).
+        find: Says of a text where to mark it, such as `partial(spans_in, query=…)` of a search.
         rows: Those in view, in their order, to step through.
         also: Keys of fragments to draw anew after a decision (see `decision_pills`).
         on_open: Called in the click with the row that the user goes to.
@@ -75,7 +77,7 @@ def row_panel(
             _note(key, log, state, here, drawn)
             left, right = st.columns([3, 2], gap="medium") if wide else (st.container(), st.container())
             with left:
-                _text(dataset, here, key, words, marks if here == row else ())
+                _text(dataset, here, key, words, marks if here == row else (), find)
                 _record(dataset, here)
             with right:
                 _facts(dataset, here, place)
@@ -259,9 +261,9 @@ def _facts(dataset: Dataset, row: int, place: _Place) -> None:
     _others("Nearest rows", near, place)
 
 
-def _text(dataset: Dataset, row: int, key: str, words: Sequence[str], marks: Sequence[Mark]) -> None:
+def _text(dataset: Dataset, row: int, key: str, words: Sequence[str], marks: Sequence[Mark], find: Find | None) -> None:
     conversation(
-        dataset.messages(row), key=f"{key}.conversation", tools=dataset.tools(row), words=words, marks=marks,
+        dataset.messages(row), key=f"{key}.conversation", tools=dataset.tools(row), words=words, marks=marks, find=find,
         label=f"Conversation of row {row:,}",
     )  # fmt: skip
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, machine_problem
-from curation.core.row_ranges import format_rows, rows_digest
+from curation.core.row_ranges import as_set, format_rows, ranges_of, rows_digest
 from curation.workspace.decision_events import (
     DROPPED,
     KEPT,
@@ -267,7 +267,7 @@ class DecisionLog:
         return self._turn("redo", expected)
 
     def _decide(self, action: Action, rows: Iterable[int] | np.ndarray, note: str = "") -> Decisions:
-        wanted = np.unique(np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), np.int64))
+        wanted = as_set(np.asarray(rows if isinstance(rows, np.ndarray) else list(rows), np.int64))
         if not len(wanted):
             raise CurationError(f"no row is named to {action}", "name rows such as 3,10-20")
         if wanted[0] < 0 or wanted[-1] >= len(self.dataset):
@@ -277,8 +277,7 @@ class DecisionLog:
         event = _event(action, rows=format_rows(wanted), ids=ids, note=note)
 
         def make(replay: Replay) -> Event | None:
-            found = read_line(event.line(), len(self.dataset))
-            return event if isinstance(found, Decision) and replay.changes(found) else None
+            return event if replay.changes(Decision(event, *ranges_of(wanted))) else None
 
         return self._append(make)
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.core.dataset import from_pairs
-from curation.core.row_ranges import format_rows, parse_ranges, parse_rows, rows_digest, rows_in
+from curation.core.row_ranges import format_rows, parse_ranges, parse_rows, ranges_of, rows_digest, rows_in
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), min_size=1, max_size=12))
@@ -43,5 +43,11 @@ def test_a_digest_is_of_the_ids_whatever_the_order():
     pool = from_pairs([("a", "b"), ("c", "d"), ("a", "b"), ("e", "f")])
     assert rows_digest(pool, np.array([0, 3])) == rows_digest(pool, np.array([3, 0, 0]))
     assert rows_digest(pool, np.array([0])) != rows_digest(pool, np.array([2]))  # equal rows have copy numbers
-    other = from_pairs([("x", "y"), ("e", "f")])
-    assert rows_digest(other, np.array([1])) == rows_digest(pool, np.array([3]))
+    other = from_pairs([("x", "y"), ("e", "f"), *((f"z{i}", "") for i in range(20))])
+    assert rows_digest(other, np.array([1])) == rows_digest(pool, np.array([3]))  # few of many rows, or most of few
+
+
+def test_runs_of_rows():
+    starts, ends = ranges_of(np.array([5, 3, 4, 9, 3]))
+    assert (starts.tolist(), ends.tolist()) == ([3, 9], [5, 9])
+    assert [r.tolist() for r in ranges_of(np.empty(0, np.int64))] == [[], []]

@@ -1,6 +1,7 @@
 """A conversation as runs of text: nothing is lost, nothing hidden, marks where they belong."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -83,6 +84,15 @@ def test_words_are_text_not_patterns(words):
 
 def test_words_are_found_in_any_case_the_longest_first_in_code_points():
     assert find_words("😀 Sea SEASON", ["sea", "season"]) == [(2, 5), (6, 12)]
+
+
+def test_a_search_says_where_to_mark():
+    data = conversation_data(
+        [message("a river"), message("none"), message("River RIVER")],
+        words=["ver r"], find=lambda text: [(m.start(), m.end()) for m in re.finditer("(?i)river", text)],
+    )  # fmt: skip
+    assert [m["marks"] for m in data["messages"]] == [1, 0, 1]  # those that overlap are one
+    assert data["messages"][2]["blocks"][0]["runs"] == [[MARKED, "River RIVER"]]
 
 
 def test_tool_calls_and_answers_are_laid_out_and_images_only_named():

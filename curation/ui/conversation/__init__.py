@@ -6,6 +6,6 @@ Everything is cut into runs of text here (see `pieces`), and the browser only ma
 from __future__ import annotations
 
 from curation.ui.conversation.component import conversation
-from curation.ui.conversation.pieces import Mark, conversation_data, find_words
+from curation.ui.conversation.pieces import Find, Mark, conversation_data, find_words
 
-__all__ = ["Mark", "conversation", "conversation_data", "find_words"]
+__all__ = ["Find", "Mark", "conversation", "conversation_data", "find_words"]

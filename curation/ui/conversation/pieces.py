@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,9 @@ from curation.core.row import Message
 
 Mark = tuple[int, int, int]
 """Message, first character, character after the last."""
+
+Find = Callable[[str], Sequence[tuple[int, int]]]
+"""Says where to mark a text: (first character, character after the last), such as the search's `spans_in`."""
 
 MOST_LETTERS = 200_000
 """Of one message; what is beyond is left out, and said to be."""
@@ -157,7 +160,12 @@ def seen(text: str) -> list[list[Any]]:
 
 
 def conversation_data(
-    messages: Sequence[Message], *, tools: Any = None, words: Sequence[str] = (), marks: Sequence[Mark] = ()
+    messages: Sequence[Message],
+    *,
+    tools: Any = None,
+    words: Sequence[str] = (),
+    marks: Sequence[Mark] = (),
+    find: Find | None = None,
 ) -> dict[str, Any]:
     """What the browser draws: plain data, every text as runs.
 
@@ -166,6 +174,7 @@ def conversation_data(
         tools: The tools offered.
         words: To mark.
         marks: Further places to mark.
+        find: Says of a text where to mark it.
     """
     shown, letters = [], 0
     for number, message in enumerate(messages[:MOST_MESSAGES]):
@@ -173,6 +182,7 @@ def conversation_data(
             break
         text = message["content"]
         spans = find_words(text, words) + [(a, b) for k, a, b in marks if k == number]
+        spans += find(text) if find is not None else []
         shown.append(message_data(message, _joined(spans, len(text))))
         letters += min(len(text), MOST_LETTERS)
     return {
