@@ -137,10 +137,10 @@ def few_rows_workspace(tmp_path, demo_file):
 
 
 def test_a_filter_is_bound_to_the_results_of_now(box, made_workspace):  # noqa: F811
-    at = search(box, "compression_ratio > 0.2 AND turns = 2", "filter")
+    at = search(box, "compression_ratio_both > 0.2 AND turns = 2", "filter")
     found = last(at)
     assert isinstance(found, Where)
-    assert dict(found.names).keys() == {"compression_ratio"}
+    assert dict(found.names).keys() == {"compression_ratio_both"}
 
 
 def test_a_wrong_filter_shows_its_place(box):
@@ -161,7 +161,7 @@ def test_hostile_text_is_shown_as_text(box):
 def test_columns_are_listed(box):
     box.segmented_control(key="box.mode").set_value("filter").run()
     names = list(box.dataframe[0].value["name"])
-    assert {"compression_ratio", "prompt", "row", "turns"} <= set(names)
+    assert {"compression_ratio_both", "prompt", "row", "turns"} <= set(names)
 
 
 def test_recent_searches_search_again(box):
