@@ -30,7 +30,7 @@ def ask_presets(workspace: Workspace, dataset: Dataset) -> None:
         usual = max(1, round(len(dataset) / 10))
         budget = int(st.number_input("Rows each", 1, len(dataset), usual, key="compare.presets.budget", width=160))
         names = st.multiselect(
-            "Presets", preset_names(), key="compare.presets.names", format_func=title_of_use, width="stretch",
+            "Presets", preset_names(), key="compare.presets.names", format_func=_title, width="stretch",
             placeholder="All that can run here",
         )  # fmt: skip
     with errors_shown():
@@ -57,11 +57,16 @@ def start(workspace: Workspace, dataset: Dataset, found: Together, words: str) -
     st.rerun()
 
 
+def _title(name: str) -> str:
+    """What a preset is called; every one here is a recipe, so that need not be said."""
+    return title_of_use(name).removesuffix(" (recipe)") if name in preset_names() else name
+
+
 def _about(found: Together) -> None:
-    names = ", ".join(title_of_use(name) if name in preset_names() else name for name in found.arms)
+    names = ", ".join(_title(name) for name in found.arms)
     st.markdown(f":green[:material/check_circle:] **{len(found.arms)} will run:** {plain(names)}.")
     for name, why in found.own_size.items():
-        st.caption(f":material/straighten: {plain(title_of_use(name))}: {plain(why)}.")
+        st.caption(f":material/straighten: {plain(_title(name))}: {plain(why)}.")
     if found.left_out:
         with st.expander(f"{len(found.left_out)} cannot run here", icon=":material/block:"):
             st.dataframe(
@@ -93,12 +98,13 @@ def at_one_budget(workspace: Workspace, what: Compared, dataset: Dataset, budget
 def take_over(workspace: Workspace, dataset: Dataset) -> None:
     """When the job has ended, its arms are what is compared, once."""
     newest = newest_job(workspace, dataset, PRESETS)
-    if newest is None or not newest.ended or st.session_state.get(SEEN) == newest.id:
+    place = f"{SEEN}.{dataset.fingerprint}"
+    ended = newest.id if newest is not None and newest.ended else ""
+    if place not in st.session_state and st.query_params.get("arms"):  # a link says what to show, now
+        st.session_state[place] = ended
+    if newest is None or not ended or st.session_state.setdefault(place, "") == ended:
         return
-    if SEEN not in st.session_state and st.query_params.get("arms"):  # a link says what to show
-        st.session_state[SEEN] = newest.id
-        return
-    st.session_state[SEEN] = newest.id
+    st.session_state[place] = ended
     arms = Recipe.read(jobs.recipe_of(workspace, newest.id)).about.get("arms") or {}
     made = {str(s["name"]): str(s["key"]) for s in newest.steps}
     keys = [made[step] for step in arms.values() if step in made and workspace.has(made[step])]

@@ -15,7 +15,7 @@ from curation.ui.preset_ask import ask_inputs
 from curation.ui.rows import row_card
 from curation.ui.run_panel import run_panel
 from curation.ui.select_recipe import Wish, selection_recipe
-from curation.ui.text import ago, number, percent, plain
+from curation.ui.text import number, percent, plain, when
 from curation.workspace import Workspace
 
 CHECKED = "Contamination"
@@ -89,7 +89,7 @@ def evidence_panel(dataset: Dataset, found: list[Stored]) -> None:
 
 
 def _name(stored: Stored) -> str:
-    return plain(f"against {stored.labels.info.get('evaluation', '?')} · {ago(stored.info.created)}")
+    return plain(f"against {stored.labels.info.get('evaluation', '?')} · {when(stored.info.created)}")
 
 
 def _pairs(dataset: Dataset, pairs: list[Evidence], evaluation: str, key: str) -> None:

@@ -16,7 +16,7 @@ from curation.ui.map_rows import facts_of
 from curation.ui.pool import Stored
 from curation.ui.rows import row_card, row_table
 from curation.ui.score_facts import LENGTH_BOUND
-from curation.ui.text import ago, number, percent, plain
+from curation.ui.text import number, percent, plain, when
 from curation.ui.weak import weak_note
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def result_choice(found: list[Stored]) -> Stored:
 def _title(stored: Stored) -> str:
     info = stored.score.info
     kind = "" if stored.parameters.get("normalised", True) else ", not divided by the initial loss"
-    return f"{info['initial_model']} → {info['reference_model']}{kind} · {ago(stored.info.created)}"
+    return f"{info['initial_model']} → {info['reference_model']}{kind} · {when(stored.info.created)}"
 
 
 # ---------------------------------------------------------------------- what the score is worth

@@ -33,7 +33,7 @@ from curation.core.errors import RecipeError
 from curation.core.method import Method, find
 from curation.recipe import Recipe, preset_names
 from curation.ui import session
-from curation.ui.text import ago, number
+from curation.ui.text import number, when
 from curation.workspace import ResultInfo
 
 NO_CLUSTER = "no cluster"
@@ -253,7 +253,7 @@ def model_name(info: ResultInfo) -> str:
     """What a model is called: its own name, how it was made, its age."""
     made = session.artifact(info.key)
     own = made.name if isinstance(made, Model) and made.name else info.step
-    return f"{own} · {title_of(info.use)} · {ago(info.created)}"
+    return f"{own} · {title_of(info.use)} · {when(info.created)}"
 
 
 # ------------------------------------------------------------------ trials
@@ -268,7 +268,7 @@ def trials(fingerprint: str) -> list[Stored]:
 def _trial_name(info: ResultInfo) -> str:
     made = cast(Trial, session.artifact(info.key))
     tried = dict.fromkeys(str(a["selection"]) for a in made.arms if a["kind"] == "selection")
-    return f"{' and '.join(tried)} · {ago(info.created)}"
+    return f"{' and '.join(tried)} · {when(info.created)}"
 
 
 # ------------------------------------------------------------------ selections
@@ -277,17 +277,18 @@ def _trial_name(info: ResultInfo) -> str:
 def selections(fingerprint: str) -> list[Stored]:
     """Selections of a dataset, newest first; the results of recipes before the selections made on the way."""
     infos = _listed(fingerprint, "selection")
-    infos.sort(key=lambda i: not is_result(i.key, i.step, str(i.manifest.get("recipe", ""))))  # stable: newest first
-    return _named(infos, [selection_name(i) for i in infos])
+    # named from the oldest on, so that a name that was given stays
+    named = _named(infos[::-1], [selection_name(i) for i in infos[::-1]])[::-1]
+    return sorted(named, key=lambda s: not is_result(s.key, s.info.step, str(s.info.manifest.get("recipe", ""))))
 
 
 def selection_name(info: ResultInfo) -> str:
-    """What a selection is called: method or preset, rows, age."""
+    """What a selection is called: method or preset, rows, when it was made."""
     picked = len(cast(Selection, session.artifact(info.key)))
     recipe = str(info.manifest.get("recipe", ""))
     title = preset_title(info.key, info.step, recipe) or title_of(info.use)
     detail = _detail(info.manifest.get("parameters", {}))
-    return f"{title}{detail} · {number(picked)} rows · {ago(info.created)}"
+    return f"{title}{detail} · {number(picked)} rows · {when(info.created)}"
 
 
 def _detail(parameters: dict[str, Any]) -> str:

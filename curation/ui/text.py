@@ -72,6 +72,15 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def when(moment: float) -> str:
+    """A moment (seconds since 1970) as day and time, the same whenever it is asked for.
+
+    The label of a choice must not change with time: Streamlit knows a chosen option by its label, and drops it when
+    there is no such label any more.
+    """
+    return time.strftime("%d %b %H:%M", time.localtime(moment))
+
+
 def ago(moment: float, now: float | None = None) -> str:
     """How long ago a moment (seconds since 1970) was."""
     seconds = max((time.time() if now is None else now) - moment, 0)

@@ -304,3 +304,32 @@ def test_the_report_can_be_saved(opened, several, keys):
 def test_a_command_says_the_budget():
     what = compare_data.Compared("root", ("a" * 64, "b" * 64), 5)
     assert compare_data.command_of(what) == f"curate compare {'a' * 12} {'b' * 12} --budget 5"
+
+
+def test_names_of_choices_stay_as_time_goes_by(several, monkeypatch):
+    infos = [r for r in Workspace.open(several).results() if r.kind == "selection"]
+    monkeypatch.setenv("CURATION_WORKSPACE", str(several))
+    before = [pool.selection_name(i) for i in infos]
+    monkeypatch.setattr("time.time", lambda: 4e9)
+    assert [pool.selection_name(i) for i in infos] == before
+
+
+def test_a_job_that_ends_while_a_link_is_open_is_taken_over(open_page, few_rows, tmp_path):
+    workspace = Workspace.open(tmp_path / "ws")
+    dataset = workspace.add(few_rows, name="few").dataset
+    steps = {f"r{s}": {"use": "selector/random", "on": "$pool", "budget": 9, "seed": s} for s in range(4)}
+
+    def run(*names, arms=None):
+        about = {"about": {"title": "Comparison", "arms": arms}} if arms else {}
+        recipe = Recipe.read(
+            {**about, "inputs": {"pool": "Dataset"}, "steps": {n: steps[n] for n in names}, "result": f"${names[-1]}"}
+        )
+        title = "Comparison: few" if arms else "Selection: few"
+        jobs.run_here(workspace, recipe, {"pool": dataset.fingerprint}, title=title, device="cpu")
+
+    run("r0")
+    at = open_page("compare", workspace.root, arms=workspace.results()[0].key[:12])
+    assert len(at.multiselect(key="compare.arms").value) == 1
+    run("r1", "r2", "r3", arms={"first": "r1", "second": "r2"})
+    at.run()
+    assert [workspace.manifest(k)["step"] for k in at.multiselect(key="compare.arms").value] == ["r1", "r2"]

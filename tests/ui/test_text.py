@@ -64,6 +64,7 @@ def test_other_numbers():
     assert text.percent(1, 8) == "12.5 %"
     assert text.ago(0, now=30) == "just now"
     assert text.ago(0, now=7200) == "2 hours ago"
+    assert text.when(1e9) == text.when(1e9 + 1)
     assert text.one_line(" a\n b ") == "a b"
     assert text.one_line("x" * 20, 5) == "xxxx…"
 
