@@ -90,13 +90,16 @@ def feed_mask(name: str, mask: np.ndarray) -> str:
     Returns:
         The name.
     """
-    return _feed(name, "mask", lambda: pack_mask(name, mask))
+    return _mount(name, "mask", pack_mask(name, mask))  # cheap, and many: they would push the others out of the cache
 
 
 def _feed(name: str, kind: str, pack: Callable[[], bytes]) -> str:
+    return _mount(name, kind, _packed(name, kind, pack))
+
+
+def _mount(name: str, kind: str, data: bytes) -> str:
     if not name:
         raise ValueError("an array needs a name that changes with its content")
-    data = _packed(name, kind, pack)
     # the same array for colour and cut is on its way already
     with contextlib.suppress(StreamlitDuplicateElementKey):
         _feeder(key=f"feed.{kind}.{name}", data=data, height="content")

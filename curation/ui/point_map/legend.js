@@ -49,6 +49,7 @@ class Legend {
     this.made = made;
     this.entries = [];
     this.body.replaceChildren();
+    this.fit(); // the arrays may come after the frame has its size
     if (!array) return;
     if (colour.kind === "categories") this.categories(colour);
     else this.numbers(colour);

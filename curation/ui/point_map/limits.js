@@ -82,7 +82,7 @@ class Limits {
     this.changed = true;
     map.legend.update(moving?.track.busy);
     for (const slider of this.sliders()) slider.tell();
-    map.tell();
+    tellCounts(map);
   }
 
   histograms() {

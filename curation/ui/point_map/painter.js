@@ -2,6 +2,7 @@
 // one loop that mixes colours into an image takes a few hundredths. It also serves browsers without WebGL2.
 
 const PARTS_OF_PIXEL = 4; // discs are placed to a quarter of a pixel
+const FEWEST_WHILE_MOVING = 50_000; // points of a layer that are drawn even where not all are
 
 class Painter {
   constructor(canvas) {
@@ -49,7 +50,7 @@ class Painter {
   draw(frame) {
     const ground = packedColour(frame.ground);
     if (frame.context) {
-      const wanted = JSON.stringify([frame.n, frame.middle, frame.scale, frame.context, frame.ground]);
+      const wanted = JSON.stringify([frame.n, frame.middle, frame.scale, frame.context, frame.ground, frame.stride]);
       this.back ??= new Uint32Array(this.shown.length);
       if (wanted !== this.held) {
         this.back.fill(ground);
@@ -67,12 +68,15 @@ class Painter {
     const xy = this.sent.points;
     const [sx, sy] = [(frame.scale[0] * width) / 2, (frame.scale[1] * height) / 2];
     const paint = look.paint[3] ? packedColour(look.paint.slice(0, 3).map((v) => Math.round(v * 255))) : null;
+    const all = rows ? this.size : frame.n;
+    const stride = clamp(frame.stride, 1, Math.max(Math.floor(all / FEWEST_WHILE_MOVING), 1));
     const place = {
-      xy, rows, count: rows ? this.size : frame.n, colours: paint === null ? this.sent.colours : null, paint,
+      xy, rows, stride, count: all, colours: paint === null ? this.sent.colours : null, paint,
       sx, sy, x0: width / 2 - frame.middle[0] * sx, y0: height / 2 + frame.middle[1] * sy, width, height,
     };
-    if (look.size < SMALL) squares(target, place, look.size, look.opacity);
-    else discs(target, place, this.stampsOf(look.size, look.opacity));
+    const opacity = Math.min(look.opacity * Math.sqrt(stride), 1); // fewer points, each a little stronger
+    if (look.size < SMALL) squares(target, place, look.size, opacity);
+    else discs(target, place, this.stampsOf(look.size, opacity));
   }
 
   // Discs at every quarter of a pixel: [reach, then for each place the offsets and the cover of its pixels].
@@ -118,7 +122,7 @@ class Painter {
 
 // Red and blue are mixed in one multiplication, green in another; 0x800080 and 0x8000 round.
 function squares(target, place, size, opacity) {
-  const { xy, rows, count: points, colours, paint, sx, sy, width, height } = place;
+  const { xy, rows, stride, count: points, colours, paint, sx, sy, width, height } = place;
   const side = size < 1.45 ? 1 : 2;
   const cover = Math.round(256 * clamp(opacity * (size / side) ** 2, 0.02, 1));
   const rest = 256 - cover;
@@ -126,7 +130,7 @@ function squares(target, place, size, opacity) {
   const y0 = place.y0 - (side - 1) / 2;
   const right = width - side + 1;
   const bottom = height - side + 1;
-  for (let k = 0; k < points; k++) {
+  for (let k = 0; k < points; k += stride) {
     const i = rows === null ? k : rows[k];
     const x = xy[2 * i] * sx + x0;
     const y = y0 - xy[2 * i + 1] * sy;
@@ -149,8 +153,8 @@ function squares(target, place, size, opacity) {
 }
 
 function discs(target, place, { reach, stamps }) {
-  const { xy, rows, count: points, colours, paint, sx, sy, x0, y0, width, height } = place;
-  for (let k = 0; k < points; k++) {
+  const { xy, rows, stride, count: points, colours, paint, sx, sy, x0, y0, width, height } = place;
+  for (let k = 0; k < points; k += stride) {
     const i = rows === null ? k : rows[k];
     const x = xy[2 * i] * sx + x0;
     const y = y0 - xy[2 * i + 1] * sy;

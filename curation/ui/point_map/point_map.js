@@ -1,5 +1,8 @@
 // The map: holds what the server said, what the user is doing, and draws when something changed.
 
+const MOVING_FRAME = 45; // milliseconds that a frame may take while the map moves
+const MOVING_REST = 160; // milliseconds of rest after which all points are drawn
+
 class PointMap {
   constructor(component) {
     this.data = component.data;
@@ -129,31 +132,9 @@ class PointMap {
 
   // ---------------------------------------------------------------- words
 
-  tell() {
-    const { kept, lit } = this.limits.numbers;
-    const { n } = this.data;
-    let text = `${count(n)} rows`;
-    if (kept < lit || this.limits.cutting) text = `${count(kept)} kept · ${share(kept, lit)} of the view`;
-    else if (lit < n) text = `${count(lit)} in view · ${share(lit, n)}`;
-    write(this.counter, text);
-    const notes = [];
-    if (this.array.outside && !this.showsAll) notes.push(`${count(this.array.outside)} far points outside the first view`);
-    if (this.array.placed < n) notes.push(`${count(n - this.array.placed)} rows have no place`);
-    write(this.note, n ? notes.join(" · ") : "There are no rows to draw.");
-    const about = { "data-points": n, "data-placed": this.array.placed, "data-lit": lit, "data-kept": kept };
-    for (const [name, value] of Object.entries(about)) this.canvas.setAttribute(name, value);
-  }
-
   tellAloud() {
     clearTimeout(this.aloud);
-    this.aloud = setTimeout(() => {
-      const { colour, alt, n } = this.data;
-      const by = colour ? `, coloured by ${colour.kind === "numbers" ? colour.label : "category"}` : "";
-      const { kept, lit } = this.limits.numbers;
-      const words = `${alt}: ${count(n)} rows${by}; ${count(lit)} in the view, ${count(kept)} kept.`;
-      this.stage.setAttribute("aria-label", `${words} Arrow keys move, plus and minus zoom, 0 shows the first view, L lasso, B box, V move, Enter opens the row in the middle.`);
-      write(this.live, words);
-    }, 700);
+    this.aloud = setTimeout(() => tellReader(this), 700);
   }
 
   say(text) {
@@ -245,7 +226,7 @@ class PointMap {
     const view = fitted(all ? this.array.whole : this.array.view, this.units(), this.width - this.inset, this.height);
     this.setView(all ? view : { ...view, zoom: 1 });
     this.showsAll = all;
-    this.tell();
+    tellCounts(this);
   }
 
   view() {
@@ -293,13 +274,23 @@ class PointMap {
     [this.todo, this.asked] = [new Set(), undefined];
     if (todo.has("step")) this.limits.select();
     this.begin();
-    if (["points", "view", "step", "style"].some((cause) => todo.has(cause))) this.drawPoints();
+    if (["points", "view", "step", "style"].some((cause) => todo.has(cause))) this.drawPoints(this.strideFor(todo));
     if (["points", "view", "overlay", "style"].some((cause) => todo.has(cause))) this.overlay.draw(this);
     this.frames++;
     this.publish([...todo].join(" "), asked);
   }
 
-  drawPoints() {
+  // Where our own loop is slow, a map that moves shows every so many points, and all of them when it rests.
+  strideFor(todo) {
+    const moves = todo.has("view") && !todo.has("points") && this.scene.kind === "cpu";
+    const stride = moves ? Math.ceil((this.fullFrame ?? 0) / MOVING_FRAME) : 1;
+    clearTimeout(this.whole);
+    if (stride > 1) this.whole = setTimeout(() => this.ask("points"), MOVING_REST);
+    return Math.max(stride, 1);
+  }
+
+  drawPoints(stride = 1) {
+    const start = performance.now();
     const { scene, array, limits, settings } = this;
     const { rows } = limits;
     if (!scene.works || !this.colours) return;
@@ -321,6 +312,7 @@ class PointMap {
     const paint = [...rgb(this.theme.context).map((v) => v / 255), 1];
     scene.draw({
       n: array.n,
+      stride,
       ground: rgb(this.theme.background),
       middle,
       scale: [(2 * sx) / this.width, (2 * sy) / this.height],
@@ -336,6 +328,7 @@ class PointMap {
       },
     });
     if (shared.probe) scene.pixel();
+    if (stride === 1) this.fullFrame = performance.now() - start;
   }
 
   publish(cause, asked) {
@@ -395,35 +388,11 @@ class PointMap {
     this.sender.end();
     this.pointing.end();
     clearTimeout(this.aloud);
+    clearTimeout(this.whole);
     this.observer.disconnect();
     this.box?.members.delete(this);
     if (shared.maps.get(this.data.key) === this) shared.maps.delete(this.data.key);
     this.scene.end();
     this.root.remove();
   }
-}
-
-// The map that stands in an element: the server's later messages go to it, only leaving the page ends it.
-function mountMap(component) {
-  const place = component.parentElement;
-  const map = (place.curationMap ??= new PointMap(component));
-  clearTimeout(map.leaving);
-  const turn = ++map.turn;
-  map.update(component);
-  return () => {
-    if (map.turn !== turn) return; // an earlier call is being cleared away, the map stays
-    map.leaving = setTimeout(() => {
-      delete place.curationMap;
-      map.end();
-    }, 300);
-  };
-}
-
-// This script comes once, with the points. The map itself is a few lines that wait for it, so that what travels with
-// every answer of the server stays small.
-export default function ({ parentElement, data }) {
-  hideElement(parentElement);
-  shared.style = data.style;
-  shared.engine = mountMap;
-  for (const start of shared.waiting.splice(0)) start();
 }

@@ -13,7 +13,7 @@ PARTS = {
     "map": ("registry", "map"),
     "engine": (
         "registry", "geometry", "rows", "view", "scene", "painter", "dom", "overlay", "legend", "track", "cut",
-        "budget", "limits", "toolbar", "lasso", "pointing", "sender", "gestures", "point_map",
+        "budget", "limits", "toolbar", "lasso", "pointing", "sender", "gestures", "words", "point_map", "engine",
     ),
 }  # fmt: skip
 
