@@ -35,7 +35,7 @@ stored = pool.selections(dataset.fingerprint)
 what = choose(dataset) if stored else None
 form = st.expander(
     "Run every preset at one budget", icon=":material/playlist_play:", expanded=not stored and not running,
-    on_change="rerun", key=f"compare.form.{bool(stored)}.{bool(running)}",
+    on_change="rerun", key=f"compare.form.{bool(stored)}",
 )  # fmt: skip
 if form.open:
     with form:

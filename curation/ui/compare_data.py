@@ -245,4 +245,4 @@ def _examples(found: Comparison, dataset: Dataset) -> Mapping[str, list[Example]
 def command_of(what: Compared) -> str:
     """The command that makes the same comparison."""
     budget = "" if what.budget is None else f" --budget {what.budget}"
-    return f"curate compare {' '.join(key[:12] for key in what.keys)}{budget}"
+    return f"curate compare {' '.join(what.keys)}{budget}"
