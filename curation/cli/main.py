@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curation.cli import comparing, deciding, keeping, running, trying
+from curation.cli import comparing, deciding, keeping, running, trying, viewing
 from curation.cli.show import err
 from curation.core.errors import CurationError, machine_problem
 
@@ -32,6 +32,7 @@ app.command()(running.score)
 app.command()(running.coverage)
 app.command()(comparing.compare)
 app.command()(trying.trial)
+app.command("view")(viewing.view_command)
 app.add_typer(deciding.app, name="decisions")
 app.command()(keeping.export)
 app.command("jobs")(keeping.jobs_command)

@@ -39,11 +39,13 @@ def sandbox() -> Iterator[Any]:
 
 
 def statement_of(expression: str) -> dict[str, Any]:
-    """The one SELECT statement around the expression, as DuckDB's parser sees it."""
+    """The one SELECT statement around the expression, as DuckDB's parser sees it.
+
+    Raises:
+        CurationError: if it is not SQL, with the place.
+    """
     try:
-        with sandbox() as connection:
-            query = HEAD + expression + TAIL
-            found = json.loads(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
+        found = json.loads(_parsed(expression))
     except RecursionError:
         raise CurationError("the filter is nested too deeply", "split it into several filters") from None
     if found.get("error"):
@@ -51,6 +53,14 @@ def statement_of(expression: str) -> dict[str, Any]:
         message = re.sub(r"\bat or near .*", "", str(found.get("error_message", "")), flags=re.S).strip() or "not SQL"
         raise error_at(expression, place - len(HEAD), f"the filter is not understood: {message[:120]}")
     return dict(found)
+
+
+@lru_cache(64)
+def _parsed(expression: str) -> str:
+    """The parser's answer, kept since a page asks for the same at every run."""
+    with sandbox() as connection:
+        query = HEAD + expression + TAIL
+        return str(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
 
 
 def error_at(expression: str, byte: int, message: str, hint: str = "") -> CurationError:

@@ -57,7 +57,7 @@ def pattern_states(pattern: str) -> int:
         if letter == "[":
             end = _class_end(pattern, i)
             inside = pattern[i:end]
-            wide = inside.count("\\p") + inside.count("\\P") + inside.count("[:")
+            wide = inside.count("\\p") + inside.count("\\P")
             done, last, i = done + last, _CLASS + len(inside) + wide * _PROPERTY, end
             continue
         if letter == "(":
