@@ -7,6 +7,7 @@ import streamlit as st
 ASSETS = Path(__file__).parent / "assets"
 
 st.set_page_config(page_title="Curate", page_icon=str(ASSETS / "icon.svg"), layout="wide", initial_sidebar_state=240)
+st.html(ASSETS / "app.css")  # margins, and what stays in view
 st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
 st.navigation(
     [

@@ -162,8 +162,8 @@ def decide_bar(workspace: Workspace, dataset: Dataset, rows: np.ndarray, *, key:
             return
         log, drawn = workspace.decisions(dataset), [name, *also] if also else []
         count, marks = len(rows), state.marks[rows]
-        these = "this row" if count == 1 else f"these {number(count)}"
-        with st.container(horizontal=True, vertical_alignment="center", key=f"{key}.buttons"):
+        these = "this row" if count == 1 else number(count)
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"{key}.buttons"):
             choices: tuple[tuple[Word, str, bool, str], ...] = (
                 ("keep", f"Keep {these}", bool((marks == 1).all()), "Shift+K"),
                 ("drop", f"Drop {these}", bool((marks == 2).all()), "Shift+D"),
@@ -172,7 +172,7 @@ def decide_bar(workspace: Workspace, dataset: Dataset, rows: np.ndarray, *, key:
             for word, label, idle, shortcut in choices:
                 st.button(
                     label, icon=ICONS[word], key=f"{key}.{word}", shortcut=shortcut, disabled=idle or not count,
-                    help="Decided by hand, whatever a method says; can be undone",
+                    help=f"Of {number(count)} rows; decided by hand, whatever a method says; can be undone",
                     on_click=decide_many, args=(key, log, rows, word), kwargs={"also": drawn},
                 )  # fmt: skip
         outcome(key, log, state, also=drawn)

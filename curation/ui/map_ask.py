@@ -11,6 +11,7 @@ from curation.recipe import Recipe
 from curation.ui import view_state
 from curation.ui.components import errors_shown
 from curation.ui.guide import stage_recipe
+from curation.ui.job_card import watch_job
 from curation.ui.run_panel import estimate_view, newest_job, start_now
 from curation.views import View
 from curation.workspace import Workspace
@@ -72,6 +73,30 @@ def ask_full(workspace: Workspace, dataset: Dataset) -> None:
             start_now(workspace, full_recipe(), pools, title=f"{FULL}: {dataset.name}")
 
 
+KEEPING = "map.keeping"
+"""Where the session remembers that rows are being kept: the id of the newest such job before."""
+
+
+def kept_view(workspace: Workspace, dataset: Dataset, *, key: str) -> None:
+    """The job that keeps rows as a selection, while it runs or when it failed; a word when it is done.
+
+    Args:
+        workspace: Where it runs.
+        dataset: Whose rows.
+        key: Prefix of keys.
+    """
+    if KEEPING not in st.session_state:
+        return
+    status = newest_job(workspace, dataset, KEPT)
+    if status is None or status.id == st.session_state[KEEPING] or status.state == "cancelled":
+        st.session_state.pop(KEEPING)
+    elif status.state == "done":
+        st.session_state.pop(KEEPING)
+        st.toast("Kept as a selection. It is under *Bring out*, and on the Select page.", icon=":material/bookmark:")
+    else:
+        watch_job(workspace, status.id, key=f"{key}.kept")
+
+
 def keep_view(workspace: Workspace, dataset: Dataset, view: View) -> None:
     """Keep the rows of a view as a selection, made by the same conditions, so that its recipe says how."""
     from curation.complete.stored import Parts
@@ -82,4 +107,6 @@ def keep_view(workspace: Workspace, dataset: Dataset, view: View) -> None:
         made = steps_of(view, view_state.sources(dataset), parts.add)
         names = parts.add_steps(made.steps)
         recipe = parts.recipe(f"${names[made.result]}", made.about)
+        before = newest_job(workspace, dataset, KEPT)
+        st.session_state[KEEPING] = before.id if before else ""
     start_now(workspace, recipe, parts.bindings, title=f"{KEPT}: {dataset.name}")

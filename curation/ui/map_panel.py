@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from curation.core.artifacts import Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
@@ -14,7 +15,7 @@ from curation.ui import pool, view_state
 from curation.ui.choices import Colour, colour_choice
 from curation.ui.components import mode
 from curation.ui.map_layers import colour_layer, hovered, mask_layer, names_layer
-from curation.ui.map_rows import rows_panel
+from curation.ui.map_rows import narrowest, rows_panel
 from curation.ui.point_map import (
     BudgetCut,
     Cut,
@@ -36,8 +37,13 @@ from curation.views import Shape as RegionShape
 from curation.workspace import Workspace
 
 MAP = "map"
-OPEN = "map.open"
+HEIGHT = 540
 CUTS = 4
+
+
+def open_key(dataset: Dataset) -> str:
+    """Where the session keeps the row of a dataset that is open beside the map."""
+    return f"{MAP}.open.{dataset.fingerprint}"
 
 
 @dataclass(frozen=True)
@@ -65,18 +71,21 @@ class Brought:
     order: Selection
 
 
-def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
+def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored, head: DeltaGenerator) -> None:
     """The map with everything that belongs to it. Choices and arrays stand outside the fragment that gestures rerun.
 
     Args:
         workspace: Where the dataset lives.
         dataset: Whose rows.
         stored: The map to show.
+        head: Place beside the page's title, for the search.
     """
     layout = pool.layout_of(stored)
-    found = search_box(workspace, dataset, key="map.search")
+    with head:
+        found = search_box(workspace, dataset, key="map.search")
     if found is not None:
         view_state.add(dataset, found, "search")
+        st.session_state[open_key(dataset)] = None  # what was found is to be seen
     view = view_state.current(dataset)
     with st.container(horizontal=True, vertical_alignment="bottom", key="map.controls"):
         colour = colour_choice(dataset, key="map.colour")
@@ -94,19 +103,21 @@ def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
     def body() -> None:
         made = _events(dataset, sliders, brought)
         _act(dataset, stored, sliders, brought, made)
-        view = view_bar(dataset, shortcuts=st.session_state.get(OPEN) is None)
-        left, right = st.columns([3, 2], gap="medium")
-        with left:
+        opened = open_key(dataset)
+        view = view_bar(dataset, shortcuts=st.session_state.get(opened) is None)
+        with st.container(key="map.both"):
+            left, right = st.columns([3, 2], gap="medium")
+        with left, st.container(key="map.left"):
             lit = _lit(dataset, view, sliders, brought)
             point_map(
-                key=MAP, points=points, n=len(dataset), mode=mode(), colour=shown, height=540,
+                key=MAP, points=points, n=len(dataset), mode=mode(), colour=shown, height=HEIGHT,
                 names=_names(stored, layout, colour, color), lit=None if lit is None else mask_layer(lit),
                 cuts=_cuts(dataset, view, sliders), budget=_budget(view, brought), shapes=_shapes(view, stored),
-                open_row=st.session_state.get(OPEN),
+                open_row=st.session_state.get(opened),
             )  # fmt: skip
             _notes(dataset, layout)
         with right:
-            rows_panel(workspace, dataset, view, key="map.rows", open_key=OPEN)
+            rows_panel(workspace, dataset, view, key="map.rows", open_key=opened)
 
     body()
     hover_text(lambda row: hovered(dataset, row), n=len(dataset), key=MAP)
@@ -118,7 +129,7 @@ def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
 def _sliders(dataset: Dataset, view: View) -> list[Slider]:
     """The scores that the user wants to cut by."""
     names = {LENGTH: pool.RESPONSE_LENGTH} | {s.key: s.name for s in pool.scores(dataset.fingerprint)}
-    key = "map.cuts"
+    key = f"map.cuts.{dataset.fingerprint}"
     ranged = [c.score for c in view.conditions if isinstance(c, Range) and c.column is None and c.score in names]
     if key not in st.session_state:
         st.session_state[key] = list(dict.fromkeys(ranged))[:CUTS] or [LENGTH]
@@ -150,10 +161,12 @@ def _brought(dataset: Dataset, view: View) -> Brought | None:
 
     def choose() -> None:
         asked = st.session_state[key]
-        rest = View(conditions=tuple(c for c in view_state.current(dataset).conditions if not _is_in(c)))
-        if asked:
-            rest = rest.add(Picked(selection=asked, budget=None, keep="in"))
-        view_state.apply(dataset, rest, "bring out a selection" if asked else "put the selection back")
+
+        def made(view: View) -> View:
+            rest = View(conditions=tuple(c for c in view.conditions if not _is_in(c)))
+            return rest.add(Picked(selection=asked, budget=None, keep="in")) if asked else rest
+
+        view_state.change(dataset, made, "bring out a selection" if asked else "put the selection back")
 
     st.selectbox(
         "Bring out", ["", *found], key=key, format_func=lambda k: found[k].name if k else "no selection",
@@ -257,39 +270,49 @@ def _events(dataset: Dataset, sliders: list[Slider], brought: Brought | None) ->
 
 def _act(dataset: Dataset, stored: Stored, sliders: list[Slider], brought: Brought | None, made: MapEvents) -> None:
     """Take a gesture over into the view."""
-    view = view_state.current(dataset)
     if made.clicked is not None:
-        st.session_state[OPEN] = made.clicked.row
+        st.session_state[open_key(dataset)] = made.clicked.row
     if made.region is not None:
+        st.session_state[open_key(dataset)] = None  # the rows inside are to be seen
+        narrowest("map.rows")
         shape = RegionShape(op="subtract" if made.region.op == "subtract" else "add", points=made.region.points)
         said = {"replace": "draw a region", "add": "add a region", "subtract": "take a region away"}[made.region.op]
-        drawn = with_region(view, stored.key, shape, made.region.op, pool.layout_of(stored))
-        view_state.apply(dataset, drawn, said)
+        op, layout = made.region.op, pool.layout_of(stored)
+        view_state.change(dataset, lambda view: with_region(view, stored.key, shape, op, layout), said)
     if made.cut is not None:
         slider = next(s for s in sliders if _column(dataset, s) == made.cut.column)
         low, high = exact_bounds(slider.values, made.cut.low, made.cut.high)
-        rest = tuple(c for c in view.conditions if not _range_of(c, slider))
-        moved = View(conditions=rest)
-        if low is not None or high is not None:
-            moved = moved.add(Range(score=slider.score, column=None, low=low, high=high))
-        view_state.apply(dataset, moved, f"cut by {slider.name}")
+        view_state.change(dataset, lambda view: with_cut(view, slider, low, high), f"cut by {slider.name}")
+        narrowest("map.rows", only_from="All")
     if made.budget is not None and brought is not None:
         conditions = tuple(
             Picked(selection=c.selection, budget=made.budget.value, keep="in")
             if _is_in(c) and isinstance(c, Picked) and c.selection == brought.stored.key
             else c
-            for c in view.conditions
+            for c in view_state.current(dataset).conditions
         )
         view_state.apply(dataset, View(conditions=conditions), f"budget of {number(made.budget.value)} rows")
+        narrowest("map.rows", only_from="All")
+
+
+def with_cut(view: View, slider: Slider, low: float | None, high: float | None) -> View:
+    """The view with a score's range moved; it keeps its place among the conditions, and without limits it is gone."""
+    place = next((i for i, c in enumerate(view.conditions) if _range_of(c, slider)), None)
+    if low is None and high is None:
+        return view if place is None else view.without(place)
+    moved = Range(score=slider.score, column=None, low=low, high=high)
+    return view.add(moved) if place is None else view.replace(place, moved)
 
 
 def with_region(view: View, layout_key: str, shape: RegionShape, op: str, layout: Layout) -> View:
     """The view with a region drawn: alone, or added to or taken from what was drawn before on the same map.
 
-    Where nothing was drawn before, a region is taken from the whole map.
+    Where nothing was drawn before, a region is taken from the whole map. What was drawn on another map stays only when
+    something is taken away: rows inside one of two maps' regions are no single region.
     """
     held = next((c for c in view.conditions if isinstance(c, Region) and c.layout == layout_key), None)
-    rest = View(conditions=tuple(c for c in view.conditions if not isinstance(c, Region)))
+    gone = tuple(c for c in view.conditions if isinstance(c, Region) and (op != "subtract" or c is held))
+    rest = View(conditions=tuple(c for c in view.conditions if c not in gone))
     before = held.shapes if held is not None and op != "replace" else ()
     if shape.op == "subtract" and not before:
         before = (_everything(np.asarray(layout.xy)),)

@@ -13,7 +13,7 @@ from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
 from curation.ui import pool, view_state
 from curation.ui.deciding import decide_bar
-from curation.ui.map_ask import keep_view
+from curation.ui.map_ask import keep_view, kept_view
 from curation.ui.row_columns import Column
 from curation.ui.row_panel import row_panel
 from curation.ui.rows import row_table
@@ -60,7 +60,9 @@ def rows_panel(workspace: Workspace, dataset: Dataset, view: View, *, key: str, 
     """
     masks = tab_masks(dataset, view)
     tab = _tab(masks, len(dataset), key)
-    rows = np.arange(len(dataset)) if tab == "All" else np.flatnonzero(masks[tab])
+    none = np.zeros(0, np.int64)
+    rows = np.arange(len(dataset)) if tab == "All" else np.flatnonzero(masks[tab]) if tab in masks else none
+    kept_view(workspace, dataset, key=key)
     row = st.session_state.get(open_key)
     if row is not None and 0 <= row < len(dataset):
         _one(workspace, dataset, view, int(row), rows, key, open_key)
@@ -99,6 +101,17 @@ def is_drawn(condition: Condition) -> bool:
     return isinstance(condition, Region | Rows)
 
 
+def narrowest(key: str, *, only_from: str | None = None) -> None:
+    """Let `rows_panel` show the narrowest tab there is in its next run.
+
+    Args:
+        key: Of the panel.
+        only_from: Only where this tab is in view.
+    """
+    if only_from is None or st.session_state.get(f"{key}.tab") == only_from:
+        st.session_state.pop(f"{key}.kind", None)
+
+
 def _tab(masks: dict[str, np.ndarray], n: int, key: str) -> str:
     """The tab to show: what was asked for; after the view has changed its kind, the narrowest."""
     counts = {"All": n} | {tab: int(mask.sum()) for tab, mask in masks.items()}
@@ -108,7 +121,7 @@ def _tab(masks: dict[str, np.ndarray], n: int, key: str) -> str:
         st.session_state[place] = list(counts)[-1]
     chosen = st.segmented_control(
         "Rows", TABS, key=place, required=True, label_visibility="collapsed", width="stretch",
-        format_func=lambda tab: f"{tab} {number(counts[tab])}" if tab in counts else tab,
+        persist_state="session", format_func=lambda tab: f"{tab} {number(counts[tab])}" if tab in counts else tab,
         help="All rows; those that all filters let through; and of these the ones drawn around",
     )  # fmt: skip
     return chosen if chosen in counts or chosen == "Selected" else "All"
@@ -182,4 +195,5 @@ def _columns(dataset: Dataset, view: View) -> dict[str, Column | Score | Labels]
 
 
 def _digest(rows: np.ndarray) -> str:
+    """Names a set of rows, so that a click on one table is none on another."""
     return hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=8).hexdigest()

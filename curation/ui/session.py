@@ -25,6 +25,7 @@ OPEN_VARIABLE = "CURATION_OPEN"
 FOLDER_VARIABLE = "CURATION_FOLDER"
 """Where `curate app` was called: relative paths that the user types start there."""
 DATASET_PARAMETER = "dataset"
+PAGE_SHOWN = "session.page"
 POLL_S = 3.0
 
 
@@ -86,8 +87,21 @@ def dataset_info() -> DatasetInfo | None:
     if asked and asked not in by_name:
         st.warning(f"There is no dataset called {plain(asked)} here; showing {plain(infos[0].name)}.")
     info = by_name.get(asked or "", infos[0])
-    open_dataset(info.name)
+    if _came_back():
+        st.session_state[DATASET_PARAMETER] = info.name
+    else:
+        open_dataset(info.name)
     return info
+
+
+def _came_back() -> bool:
+    """Whether the browser's way back led to the bare address that this page was opened with.
+
+    Writing into it again would lead forward once more, and nobody could leave the page that way.
+    """
+    here, before = st.context.url, st.session_state.get(PAGE_SHOWN)
+    st.session_state[PAGE_SHOWN] = here
+    return here is not None and here == before and DATASET_PARAMETER not in st.query_params
 
 
 def _asked_at_start() -> str | None:

@@ -6,7 +6,9 @@ is opened, or an address that is edited by hand, is taken over as one more step 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
@@ -17,8 +19,22 @@ from curation.ui import session
 from curation.views import Condition, History, View, WorkspaceSources, evaluate
 
 PARAMETER = "view"
+WRITTEN = "view.written"
+ON_THE_WAY_S = 2.0
+"""A click may be made before the browser has the address that the last one led to."""
 LONGEST = 8_000
 """Letters of a view in the address; a longer one is kept in the session only, and the page says so."""
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What this session wrote into the address last: for which dataset, on which page, instead of what, and when."""
+
+    dataset: str
+    page: str | None
+    code: str
+    before: str
+    at: float
 
 
 def _place(dataset: Dataset) -> str:
@@ -34,35 +50,54 @@ def _history(dataset: Dataset) -> History:
 
 
 def current(dataset: Dataset) -> View:
-    """The view of a dataset; one that stands in the address and is new to the session is taken over."""
+    """The view of a dataset, taken over from the address where the user went to another one.
+
+    That is a link that was opened, an address edited by hand, or the browser's way back; not a view that this session
+    wrote for another dataset, nor one that it has replaced a moment ago and the browser did not know yet.
+    """
     history = _history(dataset)
-    asked = st.query_params.get(PARAMETER)
-    written = f"{_place(dataset)}.written"
-    if asked and asked != st.session_state.get(written):
-        st.session_state[written] = asked
+    asked = str(st.query_params.get(PARAMETER) or "")
+    if _is_new(dataset, asked):
         try:
-            history.push(View.decode(asked), "open a link")
+            history.push(View.decode(asked), "open a link" if asked else "go back in the browser")
         except CurationError as error:
-            st.session_state[f"{_place(dataset)}.problem"] = error
+            _tell(dataset, error)
     _write(dataset, history.now)
     return history.now
 
 
+def _is_new(dataset: Dataset, asked: str) -> bool:
+    last: _Written | None = st.session_state.get(WRITTEN)
+    if last is None:
+        return bool(asked)
+    moved = last.dataset != dataset.fingerprint or last.page != st.context.url
+    if asked == last.code or (moved and not asked):  # a page that is opened from the menu has a bare address
+        return False
+    return not (asked == last.before and time.monotonic() - last.at < ON_THE_WAY_S)
+
+
 def problem(dataset: Dataset) -> CurationError | None:
-    """What was wrong with the view in the address, once."""
+    """What was wrong with the view in the address or with a change of it, once."""
     found: CurationError | None = st.session_state.pop(f"{_place(dataset)}.problem", None)
     return found
 
 
+def _tell(dataset: Dataset, error: CurationError) -> None:
+    st.session_state[f"{_place(dataset)}.problem"] = error
+
+
 def _write(dataset: Dataset, view: View) -> None:
     code = view.encode() if view.conditions else ""
-    kept = f"{_place(dataset)}.written"
-    if not code or len(code) > LONGEST:
+    if len(code) > LONGEST:
+        code = ""
+    last: _Written | None = st.session_state.get(WRITTEN)
+    if last is None or (last.dataset, last.page, last.code) != (dataset.fingerprint, st.context.url, code):
+        before = str(st.query_params.get(PARAMETER) or "")
+        st.session_state[WRITTEN] = _Written(dataset.fingerprint, st.context.url, code, before, time.monotonic())
+    if not code:
         st.query_params.pop(PARAMETER, None)
-        st.session_state.pop(kept, None)
     elif st.query_params.get(PARAMETER) != code:
         st.query_params[PARAMETER] = code
-        st.session_state[kept] = code
 
 
 def in_address(dataset: Dataset) -> bool:
@@ -85,9 +120,25 @@ def apply(dataset: Dataset, view: View, label: str) -> None:
     _write(dataset, history.now)
 
 
+def change(dataset: Dataset, make: Callable[[View], View], label: str) -> None:
+    """Look at what `make` makes of the view; where it cannot be made, the page says why and the view stays.
+
+    Args:
+        dataset: Whose view.
+        make: From the view of now to another one.
+        label: As in "draw a lasso".
+    """
+    try:
+        made = make(_history(dataset).now)
+    except CurationError as error:
+        _tell(dataset, error)
+    else:
+        apply(dataset, made, label)
+
+
 def add(dataset: Dataset, condition: Condition, label: str) -> None:
     """Look at fewer rows: those for which this holds as well."""
-    apply(dataset, _history(dataset).now.add(condition), label)
+    change(dataset, lambda view: view.add(condition), label)
 
 
 def undo(dataset: Dataset) -> None:
