@@ -28,12 +28,14 @@ def keep_one(links: Links, eligible: np.ndarray, preference: np.ndarray | None =
         int64, sorted. Ties go to the lowest row.
     """
     first = links.first()[eligible]
-    wish = np.zeros(len(eligible)) if preference is None else preference[eligible]
+    shared = np.bincount(first, minlength=1)[first] > 1  # the others stay in any case, and need no order
+    some, first = eligible[shared], first[shared]
+    wish = np.zeros(len(some)) if preference is None else preference[some]
     # NaN sorts last, so the sign is turned to keep the best first
-    order = np.lexsort((eligible, -wish, first))
+    order = np.lexsort((some, -wish, first))
     leads = np.ones(len(order), bool)
     leads[1:] = first[order[1:]] != first[order[:-1]]
-    return np.sort(eligible[order[leads]])
+    return np.sort(np.concatenate([eligible[~shared], some[order[leads]]]))
 
 
 class Deduplicate(Selector):
