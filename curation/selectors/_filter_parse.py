@@ -13,6 +13,8 @@ from curation.core.errors import CurationError, MissingDependency
 
 MEMORY = "256MB"
 HEAD, TAIL = "SELECT (\n", "\n) FROM t"
+MOST_WRITTEN_OUT = 200_000
+"""Letters that a filter may have once the parser has written its CASEs out."""
 _NOT_LOOKED_AT = ("query_location", "query_location_length")
 
 
@@ -44,10 +46,18 @@ def statement_of(expression: str) -> dict[str, Any]:
     Raises:
         CurationError: if it is not SQL, with the place.
     """
+    if _written_out(expression) > MOST_WRITTEN_OUT:
+        raise CurationError("the filter has too many CASEs", "write CASE WHEN x = 1 THEN …, not CASE x WHEN 1 THEN …")
     try:
         found = json.loads(_parsed(expression))
     except RecursionError:
         raise CurationError("the filter is nested too deeply", "split it into several filters") from None
+    except Exception as error:
+        import duckdb
+
+        if not isinstance(error, duckdb.Error):
+            raise
+        raise CurationError("the filter is too large to be understood", "split it into several filters") from None
     if found.get("error"):
         place = int(found.get("position") or -1)
         message = re.sub(r"\bat or near .*", "", str(found.get("error_message", "")), flags=re.S).strip() or "not SQL"
@@ -61,6 +71,18 @@ def _parsed(expression: str) -> str:
     with sandbox() as connection:
         query = HEAD + expression + TAIL
         return str(connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0])
+
+
+def _written_out(expression: str) -> float:
+    """Letters of an expression, at worst, once `CASE x WHEN …` is written out, where x stands in every WHEN.
+
+    One CASE within the x of another doubles with each level, in the parser, which no limit of memory or time reaches.
+    Words are counted wherever they stand, also in texts and remarks: too many, never too few.
+    """
+    whens = len(re.findall("when", expression, re.IGNORECASE))
+    cases = len(re.findall(r"case(?!\s*when)", expression, re.IGNORECASE))
+    worst = max(((whens / k) ** k for k in range(1, cases + 1)), default=1.0)
+    return len(expression) * max(worst, 1.0)
 
 
 def error_at(expression: str, byte: int, message: str, hint: str = "") -> CurationError:

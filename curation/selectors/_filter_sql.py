@@ -17,12 +17,12 @@ from typing import Any
 from curation.core.errors import CurationError
 from curation.selectors._filter_functions import CUT, FUNCTIONS, POWER, Kind
 from curation.selectors._filter_parse import HEAD, error_at, only_expression, statement_of
-from curation.selectors._patterns import checked_pattern
+from curation.selectors._patterns import MOST_STATES, checked_pattern, pattern_states
 
 MAX_LETTERS = 2_000
 MAX_PARTS = 300
 MAX_DEPTH = 40
-MAXPOWERS = 3  # a power is written twice, so nested ones double each time
+MAXPOWERS = 3  # powers, sums that are compared and casts of text are written twice: nested ones double each time
 RECORD = "record"
 
 _WORDS = {"number": "a number", "text": "text", "truth": "yes or no", "field": "a field of the record", "null": "NULL"}
@@ -48,6 +48,8 @@ class Filter:
 class _Part:
     sql: str
     kind: Kind
+    loose: bool = False
+    """A number that is not one (NaN) where what it is made of overflowed, such as ∞ − ∞; DuckDB holds it to be large."""
 
 
 _COMPARE = {
@@ -60,6 +62,8 @@ _TYPES: dict[str, Kind] = {
     "VARCHAR": "text", "TEXT": "text", "STRING": "text", "BOOLEAN": "truth", "BOOL": "truth",
 }  # fmt: skip
 _WHOLE = ("INTEGER", "INT", "BIGINT")
+_NAN = "CAST('nan' AS DOUBLE)"
+_COMPUTED = frozenset(n for n, f in FUNCTIONS.items() if f.gives == "number" and "number" in f.takes)
 _LIKE = {"~~": (False, False), "!~~": (True, False), "~~*": (False, True), "!~~*": (True, True)}
 
 
@@ -145,9 +149,14 @@ class _Reader:
             raise self.refused(node, f"{_WORDS[kind]} is needed, but this is {_WORDS[made.kind]}")
         return _as(made, kind)
 
+    def firm(self, node: dict[str, Any], depth: int, powers: int) -> _Part:
+        """A part that is NULL where it is no number."""
+        made = self.part(node, depth, powers + (node["class"] == "FUNCTION" and node["function_name"] in _COMPUTED))
+        return _Part(f"nullif({made.sql}, {_NAN})", "number") if made.loose else made
+
     def alike(self, nodes: list[dict[str, Any]], depth: int, powers: int) -> tuple[list[str], Kind]:
         """Parts that must be of one kind; fields of the record become what the others are."""
-        made = [self.part(node, depth, powers) for node in nodes]
+        made = [self.firm(node, depth, powers) for node in nodes]
         kinds = {m.kind for m in made} - {"field", "null"}
         if len(kinds) > 1:
             named = " with ".join(_WORDS[m.kind] for m in made[:2])
@@ -217,7 +226,7 @@ class _Reader:
             return _Part(f"(NOT {self.wanted(children[0], 'truth', depth, powers)})", "truth")
         if node["type"] in ("OPERATOR_IS_NULL", "OPERATOR_IS_NOT_NULL"):
             word = "IS NULL" if node["type"] == "OPERATOR_IS_NULL" else "IS NOT NULL"
-            return _Part(f"({self.part(children[0], depth, powers).sql} {word})", "truth")
+            return _Part(f"({self.firm(children[0], depth, powers).sql} {word})", "truth")
         if node["type"] in ("COMPARE_IN", "COMPARE_NOT_IN"):
             (first, *rest), _ = self.alike(children, depth, powers)
             word = "IN" if node["type"] == "COMPARE_IN" else "NOT IN"
@@ -244,9 +253,12 @@ class _Reader:
             raise self.refused(
                 node, f"a cast to {name[:30]} is not allowed", "types: DOUBLE, INTEGER, VARCHAR, BOOLEAN"
             )
-        made = self.part(node["child"], depth, powers)
+        leaf = node["child"]["class"] in ("COLUMN_REF", "CONSTANT")
+        made = self.firm(node["child"], depth, powers if leaf or _TYPES[name] != "number" else powers + 1)
         if name in _WHOLE:
             return _Part(f"CAST(TRY_CAST({_as(made, 'number')} AS BIGINT) AS DOUBLE)", "number")
+        if _TYPES[name] == "number" and made.kind in ("text", "field"):
+            return _Part(_finite(made.sql), "number")
         return _Part(f"TRY_CAST({made.sql} AS {_SQL_TYPE[_TYPES[name]]})", _TYPES[name])
 
     # ------------------------------------------------------------------ functions
@@ -274,7 +286,7 @@ class _Reader:
             (yes, no), kind = self.alike(arguments[1:], depth, powers)
             return _Part(f"(CASE WHEN {test} THEN {yes} ELSE {no} END)", kind)
         if name == "-" and len(arguments) == 1:
-            return _Part(f"(- {self.wanted(arguments[0], 'number', depth, powers)})", "number")
+            return _Part(f"(- {self.wanted(arguments[0], 'number', depth, powers)})", "number", loose=True)
         return self.listed(node, name, arguments, depth, powers)
 
     def same(self, name: str, nodes: list[dict[str, Any]], depth: int, powers: int) -> _Part:
@@ -303,8 +315,8 @@ class _Reader:
             return _Part(f"substring({parts[0]}, {', '.join(f'TRY_CAST({p} AS BIGINT)' for p in parts[1:])})", "text")
         if name == "round":
             places = f", TRY_CAST({parts[1]} AS INTEGER)" if len(parts) > 1 else ""
-            return _Part(f"round({parts[0]}{places})", "number")
-        return _Part(found.sql.format(*parts), found.gives)
+            return _Part(f"round({parts[0]}{places})", "number", loose=True)
+        return _Part(found.sql.format(*parts), found.gives, loose=name in _COMPUTED)
 
     def text_of(self, node: dict[str, Any], what: str) -> str:
         """A constant text: patterns are checked before they run, so they cannot come from a column."""
@@ -318,7 +330,12 @@ class _Reader:
     ) -> _Part:
         """LIKE becomes a regular expression: DuckDB's own matching can take time that grows as a power of the text."""
         text = self.wanted(nodes[0], "text", depth, powers)
-        pattern = _like_pattern(self.text_of(nodes[1], "what LIKE compares with"))
+        asked = self.text_of(nodes[1], "what LIKE compares with")
+        pattern = _like_pattern(asked)
+        if "_" in asked:  # any letter costs the more, the more of them there are
+            if pattern_states(pattern) > MOST_STATES:
+                raise self.refused(nodes[1], "the pattern is too long", "fewer _")
+            self.pattern = True
         made = f"regexp_matches({text}, {_quoted(pattern)}, {_quoted('is' if folded else 's')})"
         return _Part(f"(NOT {made})" if negated else made, "truth")
 
@@ -352,9 +369,13 @@ def _as(part: _Part, kind: Kind) -> str:
     """A part as a kind: only fields of the record change."""
     if part.kind != "field" or kind in ("text", "field"):
         return part.sql
-    made = f"TRY_CAST({part.sql} AS {_SQL_TYPE[kind]})"
-    # 'nan' and 'inf' are words of a text, not numbers; a field is a leaf, so writing it twice stays short
-    return f"(CASE WHEN isfinite({made}) THEN {made} END)" if kind == "number" else made
+    return _finite(part.sql) if kind == "number" else f"TRY_CAST({part.sql} AS {_SQL_TYPE[kind]})"
+
+
+def _finite(text: str) -> str:
+    """A text as number: 'nan' and 'inf' are words, not numbers."""
+    made = f"TRY_CAST({text} AS DOUBLE)"
+    return f"(CASE WHEN isfinite({made}) THEN {made} END)"
 
 
 def _quoted(text: str, mark: str = "'") -> str:

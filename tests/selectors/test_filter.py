@@ -277,3 +277,70 @@ def test_no_file_is_made_beside_the_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows_of("q > 3")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "made", ["TRY_CAST(prompt AS DOUBLE)", "prompt::FLOAT", "field('v')::DOUBLE", "coalesce(record.v, 'nan')::REAL"]
+)  # fmt: skip
+def test_words_of_a_text_that_mean_no_number_or_no_end_are_no_value(made):
+    words = ["nan", "inf", "-inf", "5", "NaN", "Infinity", "x"]
+    pool = from_pairs([(word, "a") for word in words], v=words)
+    holds, absent = filter_rows(pool, f"{made} > 3", {}, {})
+    assert np.flatnonzero(holds).tolist() == [3]
+    assert np.flatnonzero(absent).tolist() == [0, 1, 2, 4, 5, 6]
+    assert not filter_rows(pool, f"{made} < 3", {}, {})[0].any()
+
+
+@pytest.mark.parametrize(
+    ("expression", "kept", "absent"),
+    [
+        ("{0} > 3", [], [0, 1]), ("NOT ({0} < 3)", [], [0, 1]), ("-({0}) > 3", [], [0, 1]),
+        ("{0} BETWEEN 3 AND 1e300", [], [0, 1]), ("abs({0}) + 1 > 3", [], [0, 1]), ("{0} IS NULL", [0, 1], []),
+        ("greatest({0}, 3) > 3", [], []), ("if({0} > 3, 1, 0) = 1", [], []), ("q NOT IN ({0})", [], [0, 1, 2]),
+        ("({0})::VARCHAR = 'nan'", [], [0, 1]), ("coalesce({0}, 9) > 3", [0, 1, 2], []), ("q * 1e300 > 3", [0, 2], [1]),
+    ],
+)  # fmt: skip
+def test_infinity_less_infinity_is_no_value_and_not_the_greatest(expression, kept, absent):
+    pool = from_pairs([(letter, "a") for letter in "abc"])
+    score = Score(pool.fingerprint, np.array([1e308, np.nan, 4.0]), Missing.where(np.arange(3) == 1, "x"), "q", True)
+    made = expression.format("q * 1e300 - q * 1e300")
+    holds, gone = filter_rows(pool, made, {"q": score}, {})
+    if expression.startswith(("q NOT IN", "coalesce")):  # row 2 is 4e300 − 4e300 = 0, an ordinary number
+        kept, absent = ([2], [0, 1]) if "NOT IN" in expression else ([0, 1], [])
+    assert (np.flatnonzero(holds).tolist(), np.flatnonzero(gone).tolist()) == (kept, absent)
+
+
+@pytest.mark.parametrize("levels", [8, 30, 48])
+def test_cases_within_cases_do_not_fill_the_memory(levels):
+    made = "q"
+    for _ in range(levels):
+        made = f"CASE {made} WHEN 1 THEN 1 WHEN 2 THEN 1 END"
+    made = made[: MAX_LETTERS - 4] + " > 1"
+    with pytest.raises(CurationError, match="too many CASEs|too large"):
+        rows_of(made)
+    hidden = made.replace("CASE ", "CASE/**/\u00a0")[:MAX_LETTERS]
+    with pytest.raises(CurationError):
+        rows_of(hidden)
+    some = " AND ".join(f"CASE lab WHEN 'u' THEN {i} WHEN 'v' THEN 9 END > {i - 1}" for i in range(4))
+    assert rows_of(some)[0] == [0, 1, 3, 4, 5, 6, 7, 8, 9]
+
+
+def test_what_the_parser_cannot_hold_is_told_in_words(monkeypatch):
+    import duckdb
+
+    from curation.selectors import _filter_parse
+
+    def full(expression):
+        raise duckdb.OutOfMemoryException("failed to allocate")
+
+    monkeypatch.setattr(_filter_parse, "_parsed", full)
+    with pytest.raises(CurationError, match="too large"):
+        read_filter("q > 3", {"q": "number"})
+
+
+def test_a_like_of_many_any_letters_is_refused_and_of_some_runs_in_small_batches():
+    with pytest.raises(CurationError, match="pattern is too long"):
+        rows_of(f"prompt ILIKE '%a{'_' * 1800}q%'")
+    assert read_filter("prompt LIKE '%a_b%'", {"prompt": "text"}).pattern
+    assert not read_filter("prompt LIKE '%ab%'", {"prompt": "text"}).pattern
+    assert rows_of(f"response LIKE '{'_' * 14}%'")[0] == list(range(2, 10))
