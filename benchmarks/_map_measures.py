@@ -16,6 +16,7 @@ from _map_page import MapPage, Release
 from _workspaces import Made
 
 from curation.core.artifacts import Layout, Score
+from curation.ui.point_map.feeds import OUTER
 from curation.views import Picked, Range, View
 from curation.workspace import Workspace
 
@@ -52,13 +53,16 @@ class Places:
     Args:
         xy: Of the map.
         cut: Key of the score that is cut.
-        span: A low and a high quantile of it.
+        low: A value of it that nearly all rows have or exceed.
+        span: The part of its slider over which the handle is moved: between the values that 5 % and 80 % of the rows
+            do not exceed, as shares of the track.
         order: Key of the selection with a nested order.
         name: Of the dataset.
     """
 
     xy: np.ndarray
     cut: str
+    low: float
     span: tuple[float, float]
     order: str
     name: str
@@ -79,10 +83,12 @@ def places_of(made: Made) -> Places:
     scores = [(r.key, cast(Score, workspace.load(r.key))) for r in results if r.use in CUTS]
     key, score = next((s for s in scores if s[1].name == "quality"), scores[0])
     values = np.asarray(score.values)
-    low, high = np.quantile(values[np.isfinite(values)], [0.02, 0.98])
+    known = values[np.isfinite(values)]
+    first, begin, end, last = np.quantile(known, [OUTER, 0.05, 0.8, 1 - OUTER])
+    span = (float((begin - first) / (last - first)), float((end - first) / (last - first)))
     order = next(r.key for r in results if r.use in ORDERS)
     xy = np.asarray(cast(Layout, workspace.load(layout)).xy)
-    return Places(xy, key, (float(low), float(high)), order, made.name)
+    return Places(xy, key, float(np.quantile(known, 0.02)), span, order, made.name)
 
 
 def measure_map(browser: Browser, made: Made, *, times: Times, port: int | None, say: Callable[[str], None]) -> Found:
@@ -131,17 +137,16 @@ def _first(browser: Browser, server: Server, places: Places, times: Times) -> Fo
 
 
 def _cut(browser: Browser, server: Server, places: Places, times: Times) -> Found:
-    low, high = places.span
     with tab(browser) as (page, wire):
         one = MapPage(page, wire)
-        one.open(places.address(server.url, Range(score=places.cut, column=None, low=low, high=high)))
+        one.open(places.address(server.url, Range(score=places.cut, column=None, low=places.low, high=None)))
         handle = page.locator('.pm-cut:not(.pm-budget) .pm-handle[data-end="low"]').first
         sent = wire.sent
-        steps = one.drag(handle, times.steps, (0.1, 0.7))
+        steps = one.drag(handle, times.steps, places.span)
         while_dragged = wire.sent - sent
         one.release()
         one.rest()
-        releases = one.releases(handle, times.releases, (0.1, 0.6))
+        releases = one.releases(handle, times.releases, places.span)
         _no_errors(wire.errors)
     return {"steps": steps, "sent_while_dragged": while_dragged, **_of(releases)}
 
