@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -20,6 +21,10 @@ from curation.workspace import Workspace
 SEEDS = 3
 OWN_SIZE = "the order is not nested, so its {0:,} rows are no part of a smaller pick; they stay as they are"
 TOO_SHORT = "it has {0:,} rows, fewer than the common budget"
+DIFFERENT_ROWS = (
+    "the arms chose among different rows, so random draws from all rows: a part of what differs from chance here may "
+    "come from what each could choose among"
+)
 CUT = "the first {0:,} of {1:,} picks"
 
 
@@ -36,7 +41,7 @@ def load_comparison(
         workspace: Where they are.
         keys: Keys of the selections, or name → key.
         budget: Compare the first so many picks of every nested order; others stay as they are, and their note says so.
-        seeds: Random draws, with the seeds 0, 1, ...
+        seeds: Random draws, with the first seeds 0, 1, ... that no arm was drawn with: it would meet itself.
 
     Raises:
         CurationError: for no selection at all, a result that is none, selections of different Datasets, or a budget
@@ -86,7 +91,10 @@ def load_comparison(
         )
     eligible, notes = _eligible(workspace, len(dataset), [lineages[key][0] for key in listed], loaded)
     longest = max(len(arm) for arm in arms)
-    random = draws(dataset, eligible, longest, seeds)
+    chosen = free_seeds(arms, seeds)
+    random = draws(dataset, eligible, longest, chosen)
+    if chosen != tuple(range(seeds)):
+        notes.append(f"random draws have the seeds {', '.join(map(str, chosen))}: a selection has taken an earlier one")
     if len({len(arm) for arm in arms}) > 1:
         notes.append("the arms differ in size: beside each stand random draws of its own size")
     if longest > len(eligible):
@@ -113,17 +121,25 @@ def at_budget(made: Selection, budget: int | None) -> tuple[np.ndarray, str]:
     return order, OWN_SIZE.format(len(order))
 
 
-def draws(dataset: Dataset, eligible: np.ndarray, size: int, seeds: int) -> tuple[Arm, ...]:
+def free_seeds(arms: Sequence[Arm], count: int) -> tuple[int, ...]:
+    """The first seeds from 0 on that no arm was drawn at random with, and that make no name which an arm has."""
+    taken = {arm.parameters.get("seed") for arm in arms if arm.use == Random.use()}
+    names = {arm.name for arm in arms}
+    free = (seed for seed in itertools.count() if seed not in taken and f"{RANDOM} {seed}" not in names)
+    return tuple(itertools.islice(free, count))
+
+
+def draws(dataset: Dataset, eligible: np.ndarray, size: int, seeds: Sequence[int]) -> tuple[Arm, ...]:
     """Random draws by `selector/random`, one a seed: the first m rows of each are the draw of m rows.
 
     Args:
         dataset: The rows.
         eligible: int64, sorted.
         size: Rows of each draw, fewer when fewer are eligible.
-        seeds: How many: 0, 1, ...
+        seeds: One of each draw.
     """
     made = []
-    for seed in range(seeds):
+    for seed in seeds:
         method = Random(budget=max(size, 1), seed=seed)
         ask = Ask(eligible, min(size, len(eligible)))
         order = np.asarray(method.select(dataset, ask, Runtime()).order, np.int64)
@@ -157,7 +173,7 @@ def _eligible(
     """The rows that random draws from, int64, and what should be said about them."""
     within = {link.manifest["within"][1] if link.manifest.get("within") else "" for link in links}
     if len(within) > 1:
-        return np.arange(n), ["the arms chose among different rows, so random draws from all rows"]
+        return np.arange(n), [DIFFERENT_ROWS]
     only = within.pop()
     if not only:
         return np.arange(n), []

@@ -205,7 +205,7 @@ class ArmSpread:
         missing: Rows that have none.
         mean: NaN when no row has it.
         quantiles: float64 `[5]`: 5, 25, 50, 75 and 95 %.
-        ks: Kolmogorov–Smirnov distance to the pool, 0 to 1.
+        ks: Kolmogorov–Smirnov distance to the rows that random draws from, 0 to 1.
         ks_chance: 95 % quantile of that distance for random draws of this size: below it, the arm is no different.
         smd: (mean − pool's mean) / pool's standard deviation; NaN when the pool does not vary.
         smd_random: Lowest and highest of the random draws of the same size.

@@ -105,11 +105,14 @@ class Joined:
         key = wanted.steps[0].key
         if key not in self.named:
             self.named[key] = self._put("embed", wanted.resolved().steps["embed"])
+        after: dict[str, str] = {}  # two arms may be one step, which is measured once
         for arm, step in self.arms.items():
+            if step in after:
+                self.coverage[arm] = after[step]
+                continue
             measured = {"use": "coverage", "selection": f"${step}", "features": f"${self.named[key]}"}
-            self.coverage[arm] = self._put(f"coverage-{arm}", measured)
+            self.coverage[arm] = after[step] = self._put(f"coverage-{arm}", measured)
         # every arm's coverage right after it, so that a comparison can be looked at while dear arms still run
-        after = {step: self.coverage[arm] for arm, step in self.arms.items()}
         ordered: dict[str, Step] = {}
         for name in self.steps:
             if name in self.coverage.values():

@@ -89,7 +89,7 @@ def class_of(links: list[Link]) -> MethodClass:
 
 
 def preset_of(manifest: Mapping[str, Any]) -> str:
-    """The preset that a result was made with, by the title in its recipe; "" for none."""
+    """The preset that a result is the pick of, by the title in its recipe; "" for none and for a step on the way."""
     text = str(manifest.get("recipe", ""))
     if "\n" not in text:
         return ""
@@ -99,7 +99,15 @@ def preset_of(manifest: Mapping[str, Any]) -> str:
         named = [str(preset) for preset, step in arms.items() if step == manifest.get("step")]
         return next((name for name in named if name in preset_names()), "")
     title = about.get("title")
-    return next((name for name in preset_names() if title and about_of(name).get("title") == title), "")
+    name = next((name for name in preset_names() if title and about_of(name).get("title") == title), "")
+    return name if name and _is_result(manifest, Recipe.read(text), Recipe.read(name)) else ""
+
+
+def _is_result(manifest: Mapping[str, Any], recipe: Recipe, preset: Recipe) -> bool:
+    """False for a step on the way: it is not what the preset is about. A recipe may go on after the pick."""
+    wanted = preset.result.removeprefix("$")
+    asked_for = manifest.get("step") in (wanted, recipe.result.removeprefix("$"))
+    return asked_for and manifest.get("use") == preset.steps[wanted].get("use")
 
 
 def about_of(preset: str) -> Mapping[str, Any]:

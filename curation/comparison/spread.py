@@ -85,7 +85,7 @@ def arm_spread(
         values: float64 `[n]`, NaN = missing.
         order: int64, unique rows.
         edges: From `common_edges`.
-        ranked: Of the same values.
+        ranked: Of the same values, of the rows that random draws from.
         pool: Mean and standard deviation of the pool.
         smd_random: Lowest and highest difference of random draws of this size.
     """
@@ -134,8 +134,11 @@ def spread_of(
         bins: How many at most.
     """
     values = np.asarray(values, np.float64)
-    ranked = Ranked(values)
-    finite = values[ranked.present]
+    finite = values[np.isfinite(values)]
+    # what chance explains is told by what random draws from: an arm of a part of the rows is no sample of all rows
+    reached = np.full(len(values), np.nan)
+    reached[comparison.eligible] = values[comparison.eligible]
+    ranked = Ranked(reached)
     edges = common_edges(finite, bins, logarithmic=logarithmic)
     pool = (float(finite.mean()), float(finite.std())) if len(finite) else (float("nan"), float("nan"))
     everything = arm_spread("pool", values, np.arange(len(values)), edges, ranked, pool)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -165,12 +165,29 @@ def twins(workspace: Workspace, key: str, order: np.ndarray, n: int) -> list[Twi
         mask = np.zeros(n, bool)
         mask[order] = True
         sizes = (len(order), len(other))
-        interval = hypergeometric_interval(n, *sizes)
+        population = _population(workspace, manifest, info.manifest, n)
+        interval = hypergeometric_interval(population, *sizes)
         shared = int(mask[other].sum())
         found.append(
-            Twin(info.key, kinds.pop(), tuple(changes or ()), *sizes, shared, expected_overlap(n, *sizes), *interval)
+            Twin(
+                info.key,
+                kinds.pop(),
+                tuple(changes or ()),
+                *sizes,
+                shared,
+                expected_overlap(population, *sizes),
+                *interval,
+            )
         )
     return found
+
+
+def _population(workspace: Workspace, here: Mapping[str, Any], there: Mapping[str, Any], n: int) -> int:
+    """Rows that both selections chose among when those are the same and stored, else all rows."""
+    within = [manifest["within"][1] if manifest.get("within") else "" for manifest in (here, there)]
+    if not within[0] or within[0] != within[1] or not workspace.has(within[0]):
+        return n
+    return len(cast(Selection, workspace.load(within[0])))
 
 
 def variant_recipe(

@@ -55,8 +55,11 @@ def _statistical(workspace: Workspace, comparison: Comparison, arm: Arm, links: 
     asks = [link for link in links if class_of([link]) != "statistical"]
     scores = model_scores(workspace, comparison.dataset)[:MOST_SCORES]
     rows: list[tuple[str | int | float, ...]] = []
-    numbers: dict[str, float] = {"steps": float(len(links)), "steps that read a model": float(len(asks))}
-    said = [f"of its {_count(len(links), 'step')}, {len(asks) or 'none'} read{'s' * (len(asks) < 2)} a trained model"]
+    numbers: dict[str, float] = {"steps": float(len(links)), "steps that ask a model": float(len(asks))}
+    said = [
+        f"of its {_count(len(links), 'step')}, {len(asks) or 'none'} ask{'s' * (len(asks) < 2)} a model for losses, "
+        "gradients or answers"
+    ]
     for key, score in scores:
         apart, low, high = difference_from_pool(score, comparison, arm)
         if np.isfinite(apart):

@@ -107,7 +107,8 @@ def take_over(workspace: Workspace, dataset: Dataset) -> None:
     st.session_state[place] = ended
     arms = Recipe.read(jobs.recipe_of(workspace, newest.id)).about.get("arms") or {}
     made = {str(s["name"]): str(s["key"]) for s in newest.steps}
-    keys = [made[step] for step in arms.values() if step in made and workspace.has(made[step])]
+    # two arms may be one step: the same method at one budget
+    keys = list(dict.fromkeys(made[step] for step in arms.values() if step in made and workspace.has(made[step])))
     if keys:
         look_at(dataset, keys)
         if len(keys) > MOST:

@@ -12,10 +12,12 @@ from curation.comparison.membership import agreed, left_by_one, only, taken_by_a
 from curation.core.dataset import Dataset
 from curation.figures.arms import letter
 from curation.ui import compare_data as data
+from curation.ui import session
 from curation.ui.compare_data import Compared
 from curation.ui.compare_maps import taken_by
 from curation.ui.components import chart, errors_shown, mode
-from curation.ui.rows import row_card, row_table
+from curation.ui.row_panel import row_panel
+from curation.ui.rows import row_table
 from curation.ui.run_panel import start_now
 from curation.ui.select_ask import SELECTION
 from curation.ui.text import number, plain
@@ -46,7 +48,9 @@ def rows_panel(dataset: Dataset, what: Compared) -> None:
         dataset, rows, key=f"compare.rows.{what.slug}.{which}", columns={"taken by": data.votes_of(what)}
     )
     if clicked is not None:
-        row_card(dataset, clicked, facts=taken_by(found, clicked), key="compare.row")
+        facts = " · ".join(f"{plain(name)}: {text}" for name, text in taken_by(found, clicked).items())
+        st.caption(f"Row {clicked:,} as it was clicked: {facts}")
+        row_panel(session.workspace(), dataset, clicked, key="compare.row", rows=rows, wide=True)
 
 
 def rows_of(found: Comparison, which: str) -> tuple[np.ndarray, str]:

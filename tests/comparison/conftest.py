@@ -18,7 +18,7 @@ def made(orders: dict[str, list[int]], n: int, *, eligible=None, budget=None, se
         for name, order in orders.items()
     )
     rows = np.arange(n) if eligible is None else np.asarray(eligible, np.int64)
-    random = draws(dataset, rows, max(map(len, arms)), seeds)
+    random = draws(dataset, rows, max(map(len, arms)), range(seeds))
     return Comparison(dataset.fingerprint, "made", n, budget, arms, random, rows)
 
 

@@ -304,7 +304,7 @@ result: $pick
     statistical, judged = found.arms
     assert judged.method_class == "zero-order"
     seen = weakness_of(workspace, found, statistical)
-    assert seen.numbers["steps that read a model"] == 0
+    assert seen.numbers["steps that ask a model"] == 0
     assert any("(by a model)" in str(row[0]) for row in seen.table)
     foretold = weakness_of(workspace, found, judged)
     assert foretold.numbers["rows"] == 150
