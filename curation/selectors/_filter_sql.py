@@ -49,7 +49,7 @@ class _Part:
     sql: str
     kind: Kind
     loose: bool = False
-    """A number that is not one (NaN) where what it is made of overflowed, such as ∞ − ∞; DuckDB holds it to be large."""
+    """A number that is none (NaN) where what it is made of overflowed, such as ∞ − ∞; for DuckDB it is the largest."""
 
 
 _COMPARE = {

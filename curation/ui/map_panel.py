@@ -11,6 +11,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from curation.core.artifacts import Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
+from curation.selectors.region import MAX_SHAPES
 from curation.ui import pool, view_state
 from curation.ui.choices import Colour, colour_choice
 from curation.ui.components import mode
@@ -314,6 +316,8 @@ def with_region(view: View, layout_key: str, shape: RegionShape, op: str, layout
     gone = tuple(c for c in view.conditions if isinstance(c, Region) and (op != "subtract" or c is held))
     rest = View(conditions=tuple(c for c in view.conditions if c not in gone))
     before = held.shapes if held is not None and op != "replace" else ()
+    if len(before) >= MAX_SHAPES:
+        raise CurationError(f"a region has at most {MAX_SHAPES} shapes", "draw a new one in place of them")
     if shape.op == "subtract" and not before:
         before = (_everything(np.asarray(layout.xy)),)
     return rest.add(Region(layout=layout_key, shapes=(*before, shape)))

@@ -8,8 +8,10 @@ from typing import Literal
 import numpy as np
 
 from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
 from curation.ui import view_state
 from curation.views import Among, Range, View
+from curation.views.conditions import MAX_VALUES
 
 Place = tuple[str, str | None]
 Bounds = tuple[float | None, float | None]
@@ -45,15 +47,20 @@ def with_cut(view: View, place: Place, bounds: Bounds) -> View:
 
 
 def with_groups(view: View, labels: str, values: Sequence[str], keep: Literal["among", "others"]) -> View:
-    """The view with only rows of these labels, or all but those; labels left out before stay left out."""
+    """The view with only rows of these labels, or all but those; labels left out before stay left out.
+
+    Raises:
+        CurationError: if there are too many.
+    """
     here = [
         (i, c) for i, c in enumerate(view.conditions) if isinstance(c, Among) and (c.labels, c.keep) == (labels, keep)
     ]
-    if not here:
-        return view.add(Among(labels=labels, values=tuple(values), keep=keep))
-    place, old = here[0]
-    wanted = (*old.values, *(v for v in values if v not in old.values)) if keep == "others" else tuple(values)
-    return view.replace(place, Among(labels=labels, values=wanted, keep=keep))
+    old = here[0][1].values if here and keep == "others" else ()
+    wanted = (*old, *(v for v in dict.fromkeys(values) if v not in old))
+    if len(wanted) > MAX_VALUES:
+        raise CurationError(f"{len(wanted):,} labels are named", f"a view holds at most {MAX_VALUES:,} of them")
+    made = Among(labels=labels, values=wanted, keep=keep)
+    return view.replace(here[0][0], made) if here else view.add(made)
 
 
 # ------------------------------------------------------------------ of the app
@@ -66,17 +73,20 @@ def cuts_of(dataset: Dataset) -> dict[Place, Bounds]:
 
 def set_cuts(dataset: Dataset, cuts: Mapping[Place, Bounds], label: str) -> None:
     """Put cuts in the place of those on the same numbers; two open bounds remove one. One step for undo."""
-    view = view_state.current(dataset)
-    for place, bounds in cuts.items():
-        view = with_cut(view, place, bounds)
-    view_state.apply(dataset, view, label)
+
+    def moved(view: View) -> View:
+        for place, bounds in cuts.items():
+            view = with_cut(view, place, bounds)
+        return view
+
+    view_state.change(dataset, moved, label)
 
 
 def set_groups(
     dataset: Dataset, labels: str, values: Sequence[str], keep: Literal["among", "others"], label: str
 ) -> None:
     """Only rows with these labels, or all but those."""
-    view_state.apply(dataset, with_groups(view_state.current(dataset), labels, values, keep), label)
+    view_state.change(dataset, lambda view: with_groups(view, labels, values, keep), label)
 
 
 def clear_cuts(dataset: Dataset) -> None:

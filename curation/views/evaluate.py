@@ -23,6 +23,7 @@ from curation.selectors.where import rows_among
 from curation.views.conditions import Among, Condition, Decided, Like, Picked, Range, Region, Rows, Where, Words
 from curation.views.sources import Sources
 from curation.views.view import View
+from curation.workspace.decisions import Decisions
 
 REMEMBERED = 256 << 20
 """Bytes of answers that are kept."""
@@ -122,7 +123,9 @@ def _asked(condition: Condition, sources: Sources) -> tuple[str, Callable[[], np
             order = picks_of(condition, sources)
             return str(len(order)), lambda: _as_mask(order, n) ^ (condition.keep == "out")
         case Decided():
-            return str(sources.decisions().version), lambda: _decided(condition, sources)
+            found = sources.decisions()
+            # the version alone is a count: a log put back from a copy may have as many events
+            return f"{found.version} {found.undo_id} {found.redo_id}", lambda: _decided(condition, found, n)
 
 
 def query_of(condition: Words) -> Query:
@@ -234,9 +237,7 @@ def picks_of(condition: Picked, sources: Sources) -> np.ndarray:
     return np.asarray(longest.order)[:budget]
 
 
-def _decided(condition: Decided, sources: Sources) -> np.ndarray:
-    found = sources.decisions()
-    n = len(sources.dataset)
+def _decided(condition: Decided, found: Decisions, n: int) -> np.ndarray:
     if condition.which == "none":
         return ~(_as_mask(found.kept, n) | _as_mask(found.dropped, n))
     return _as_mask({"keep": found.kept, "drop": found.dropped, "noted": found.noted}[condition.which], n)

@@ -1,7 +1,13 @@
 """Cuts of the Scores page are conditions of the view: one range for each column of numbers, one step for undo."""
 
-from curation.ui.score_cuts import OPEN, cuts_in, with_cut, with_groups
-from curation.views import Among, Range, View, Words
+import pytest
+
+from curation.core.errors import CurationError
+from curation.ui import view_state
+from curation.ui.score_cuts import OPEN, cuts_in, set_cuts, set_groups, with_cut, with_groups
+from curation.views import Among, Range, Rows, View, Words
+from curation.views.conditions import MAX_VALUES
+from curation.views.view import MAX_CONDITIONS
 
 WORDS = Words(text="lake")
 A, B = ("a", None), ("a", "extra")
@@ -41,3 +47,30 @@ def test_only_one_choice_of_groups_but_what_is_left_out_adds_up():
     view = with_groups(with_groups(View(), "k", ["red"], "others"), "k", ["blue", "red"], "others")
     assert view.conditions == (Among(labels="k", values=("red", "blue"), keep="others"),)
     assert len(with_groups(view, "other", ["x"], "others")) == 2
+
+
+def test_too_many_labels_are_told_in_words():
+    many = [f"topic {i}" for i in range(MAX_VALUES)]
+    view = with_groups(View(), "topic", many, "others")
+    assert with_groups(view, "topic", many[:3], "others") == view
+    with pytest.raises(CurationError, match="labels are named"):
+        with_groups(view, "topic", ["one more"], "others")
+    with pytest.raises(CurationError, match="labels are named"):
+        with_groups(View(), "topic", [*many, "one more"], "among")
+
+
+def test_a_change_that_a_full_view_cannot_take_is_told_and_leaves_it(monkeypatch):
+    full = View(conditions=tuple(Rows(rows=str(i)) for i in range(MAX_CONDITIONS)))
+    told = []
+
+    def change(dataset, make, label):
+        try:
+            make(full)
+        except CurationError as error:
+            told.append(error.message)
+
+    monkeypatch.setattr(view_state, "change", change)
+    set_cuts(None, {A: (1.0, None)}, "cut")
+    set_groups(None, "topic", ["a"], "among", "pick")
+    assert len(told) == 2
+    assert all("at most" in said for said in told)

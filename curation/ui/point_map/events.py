@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -91,7 +90,7 @@ class MapEvents:
 def serial_of(message: object) -> int:
     """The serial of a message, 0 when it has none."""
     serial = message.get("serial") if isinstance(message, Mapping) else None
-    return int(serial) if isinstance(serial, int | float) and math.isfinite(serial) and 0 < serial < 2**53 else 0
+    return int(serial) if isinstance(serial, int | float) and 0 < serial < 2**53 else 0  # false for NaN
 
 
 def events_of(
@@ -140,14 +139,17 @@ def _region(said: object, serial: int) -> Region | None:
 def _cut(said: object, serial: int, cuts: Sequence[Cut]) -> CutMade | None:
     if not isinstance(said, Mapping) or said.get("column") not in [c.column for c in cuts]:
         return None
-    ends = []
+    ends: list[float | None] = []
     for name in ("low", "high"):
         value = said.get(name)
         number = _finite(value)
         if value is not None and number is None:
             return None
         ends.append(None if number is None else float(np.float32(number)))
-    return CutMade(said["column"], ends[0], ends[1], serial)
+    low, high = ends
+    if low is not None and high is not None and low > high:
+        return None
+    return CutMade(said["column"], low, high, serial)
 
 
 def _budget(said: object, serial: int, budget: BudgetCut | None) -> Budgeted | None:
