@@ -76,12 +76,13 @@ def curve_of(arm: Arm, key: str, report: Coverage) -> Curve:
 def _stored(workspace: Workspace, comparison: Comparison) -> dict[str, dict[str, tuple[float, str]]]:
     """Arm → key of Features → (when, key of the newest Coverage)."""
     found: dict[str, dict[str, tuple[float, str]]] = {name: {} for name in comparison.names}
-    arms = {arm.key: arm.name for arm in comparison.arms}
     for info in workspace.results(comparison.dataset):  # newest first
         ports: Mapping[str, Any] = info.manifest.get("ports", {})
-        name = arms.get(str(ports.get("selection")))
-        if info.kind == Coverage.kind and name is not None:
-            found[name].setdefault(str(ports.get("features")), (info.created, info.key))
+        if info.kind != Coverage.kind:
+            continue
+        for arm in comparison.arms:  # one selection may stand here under two names
+            if arm.key == ports.get("selection"):
+                found[arm.name].setdefault(str(ports.get("features")), (info.created, info.key))
     return found
 
 

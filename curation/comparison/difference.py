@@ -60,6 +60,33 @@ def rows_by_id(older: Dataset, newer: Dataset) -> np.ndarray:
     return np.where(ids[rows] == wanted, rows, -1).astype(np.int64)
 
 
+def matching_copies(older: Dataset, picks: np.ndarray, newer: Dataset, preferred: np.ndarray) -> np.ndarray:
+    """For every pick of an older Dataset a row of the newer with the same content, int64, -1 where none is left.
+
+    Copies of one content are alike, and their numbers change when files are put in another order: a preferred copy is
+    taken first, then the earliest, and none twice. O(n log n).
+
+    Args:
+        older: Where the picks are from.
+        picks: Unique rows of it.
+        newer: Where the rows are wanted.
+        preferred: Unique rows of the newer.
+    """
+    codes = np.unique(np.concatenate([newer.contents, older.contents[picks]]), return_inverse=True)[1]
+    here, there = codes[: len(newer)], codes[len(newer) :]
+    last = np.ones(len(newer), bool)
+    last[preferred] = False
+    order = np.lexsort((last, here))  # stable: the earliest row first
+    first = np.searchsorted(here[order], np.arange(codes.max(initial=-1) + 1))
+    copies = np.bincount(here, minlength=len(first))
+    turn = np.empty(len(picks), np.int64)  # each is the how-manieth pick of its content, from 0
+    asked = np.argsort(there, kind="stable")
+    begins = np.searchsorted(there[asked], there[asked])
+    turn[asked] = np.arange(len(picks)) - begins
+    found = turn < copies[there]
+    return np.where(found, order[np.minimum(first[there] + turn, len(order) - 1)], -1).astype(np.int64)
+
+
 def _ids(dataset: Dataset) -> np.ndarray:
     """Row ids as S20: the content hash and the copy number in four bytes; of one width, so comparing is exact."""
     joined = np.empty((len(dataset), 20), np.uint8)
@@ -77,7 +104,7 @@ def difference(
     labels: Mapping[str, tuple[str, Labels]] | None = None,
     scores: Mapping[str, tuple[str, Score]] | None = None,
 ) -> Difference:
-    """A stored selection against an older one, of the same Dataset or of another version of it (by row id).
+    """A stored selection against an older one, of the same Dataset or of another version of it (by content).
 
     Args:
         workspace: Where they are.
@@ -102,9 +129,9 @@ def difference(
             )
         was_there = np.zeros(len(dataset), bool)
         was_there[rows[rows >= 0]] = True
-        before = rows[before]
+        before = matching_copies(other, before, dataset, after)
         gone = int((before < 0).sum())
-        before, matched = before[before >= 0], "row id"
+        before, matched = before[before >= 0], "content"
     added, removed, kept = changed(after, before, len(dataset))
     found = Difference(
         newer=called(workspace, newer),

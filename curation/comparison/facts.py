@@ -372,7 +372,7 @@ class Difference:
         newer: Name.
         older: Name.
         older_created: Seconds since 1970.
-        matched: "row" for two selections of one Dataset, "row id" for those of two versions of it.
+        matched: "row" for two selections of one Dataset, "content" for those of two versions of it.
         added: int64, rows (of the newer's Dataset) that only the newer takes, in its pick order.
         removed: int64, rows of the newer's Dataset that only the older takes, in the older's pick order.
         kept: int64, rows that both take, in the newer's pick order.

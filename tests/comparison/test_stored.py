@@ -85,10 +85,10 @@ def test_arms_say_what_they_are_and_random_stands_beside_them(home):
 
 
 def test_random_draws_are_those_of_the_selector(home):
-    workspace, _ = home
+    workspace, keys = home
     text = "inputs: {pool: Dataset}\nsteps:\n  r: {use: selector/random, on: $pool, budget: 40, seed: 2}\nresult: $r"
     key = of(workspace, text)
-    found = load_comparison(workspace, {"a": key})
+    found = load_comparison(workspace, {"a": keys["centre"]})
     assert found.random[2].order.tolist() == np.asarray(workspace.load(key).order).tolist()
 
 
@@ -187,6 +187,8 @@ def test_coverage_is_measured_by_a_recipe_and_read_at_a_budget(home):
     assert small.curves[0].budgets[-1] <= 20
     with pytest.raises(CurationError, match="every arm"):
         coverage_recipe(workspace, found)
+    twice = load_comparison(workspace, {"a": keys["centre"], "b": keys["centre"]})
+    assert [curve.name for curve in coverage_curves(workspace, twice).curves] == ["a", "b"]
 
 
 # ---------------------------------------------------------------------- difference
@@ -215,13 +217,28 @@ def test_difference_from_another_version_goes_by_row_id(tmp_path):
     workspace.add_rows(rows(2, 25), "mine")  # row k is row k + 2 of the older one; two are gone
     new = of(workspace, text % "1,2,24")
     found = difference(workspace, new, old)
-    assert found.matched == "row id"
+    assert found.matched == "content"
     assert found.kept.tolist() == [1]
     assert found.removed.tolist() == [0]
     assert found.added.tolist() == [2, 24]
     assert found.gone == 2
     assert found.new_rows == 1
     assert [info.key for info in older_selections(workspace, new)] == [old]
+
+
+def test_copies_of_a_text_are_alike_in_two_versions(tmp_path):
+    workspace = Workspace.open(tmp_path / "ws")
+    text = "inputs: {pool: Dataset}\nsteps:\n  r: {use: selector/rows, on: $pool, rows: '%s'}\nresult: $r"
+    a, b, c = rows(0, 3)
+    workspace.add_rows([a, a, a, b, c], "mine")
+    old = of(workspace, text % "0,1,2,3")
+    workspace.add_rows([b, a, a], "mine")  # one of the three copies is gone, and so is c
+    new = of(workspace, text % "2")
+    found = difference(workspace, new, old)
+    assert found.kept.tolist() == [2]  # whichever number the copy has
+    assert sorted(found.removed.tolist()) == [0, 1]
+    assert found.added.tolist() == []
+    assert found.gone == 1
 
 
 def test_datasets_without_a_row_in_common_have_no_difference(tmp_path):
