@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import streamlit as st
 
 from curation import jobs
 from curation.comparison.together import Together, recipe_of_presets, recipe_of_selections
 from curation.core.dataset import Dataset
+from curation.core.method import Selector, find
 from curation.recipe import Recipe, preset_names
 from curation.ui.compare_choice import MOST, look_at
-from curation.ui.compare_data import Compared, stamp
+from curation.ui.compare_data import Compared, comparison, stamp
 from curation.ui.components import errors_shown
 from curation.ui.method_choice import title_of_use
 from curation.ui.run_panel import estimate_view, newest_job
@@ -80,8 +83,18 @@ def _about(found: Together) -> None:
 def at_one_budget(workspace: Workspace, what: Compared, dataset: Dataset, budget: int, names: list[str]) -> None:
     """Selections that have no nested order, or too few picks, can be made again at the common budget."""
     with errors_shown():
+        found = comparison(what)
+        fixed = [name for name in names if not cast(type[Selector], find(found.arm(name).use)).budgeted()]
+        if fixed:
+            st.caption(
+                f":material/straighten: {plain(', '.join(fixed))}: takes no budget, so it keeps its size beside the "
+                f"{number(budget)} rows of the others."
+            )
+        again_of = [name for name in names if name not in fixed]
+        if not again_of:
+            return
         again = recipe_of_selections(workspace, list(what.keys), budget)
-        listed = plain(", ".join(names))
+        listed = plain(", ".join(again_of))
         with st.container(border=True, key="compare.again"):
             st.markdown(
                 f":orange[:material/straighten:] **{listed}** cannot be cut to {number(budget)} rows from what is "

@@ -167,6 +167,26 @@ def test_a_budget_beyond_what_is_stored_is_made_by_a_job(opened, started):
     assert {recipe.steps[s]["budget"] for s in recipe.about["arms"].values()} == {20}
 
 
+def test_a_selection_without_a_budget_is_not_offered_again(open_page, few_rows, tmp_path):
+    workspace = Workspace.open(tmp_path / "ws")
+    dataset = workspace.add(few_rows, name="few").dataset
+    recipes = {
+        "above": {
+            "length": {"use": "scorer/length", "on": "$pool"},
+            "above": {"use": "selector/threshold", "score": "$length", "above": 1},
+        },
+        "few": {"few": {"use": "selector/random", "on": "$pool", "budget": 5, "seed": 9}},
+    }
+    for name, steps in recipes.items():
+        recipe = Recipe.read({"inputs": {"pool": "Dataset"}, "steps": steps, "result": f"${name}"})
+        jobs.run_here(workspace, recipe, {"pool": dataset.fingerprint}, title="Selection: few", device="cpu")
+    arms = ",".join(r.key[:12] for r in workspace.results() if r.kind == "selection")
+    at = open_page("compare", workspace.root, arms=arms, budget="5")
+    assert not at.exception
+    assert "threshold: takes no budget" in texts(at)
+    assert "cannot be cut" not in texts(at)
+
+
 def test_unmeasured_coverage_can_be_measured(opened, started):
     at = opened()
     assert "its coverage was not measured" in texts(at)
