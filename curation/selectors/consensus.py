@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -15,12 +16,15 @@ from curation.core.method import Ask, Selector, Size
 from curation.core.runtime import Runtime
 from curation.selectors._build import selection
 
+_BITS = 62  # of a whole number that numpy sorts by
+
 
 def consensus_order(orders: Sequence[np.ndarray], n: int, at_least: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows that at least so many selections take: most votes first, then the lower mean rank, then the lowest row.
 
     The rank of a row in a selection is (its place + 1/2) / the number of picks, so that long and short selections count
-    alike; the mean is over the selections that take the row. O(total picks + n log n).
+    alike; the mean is over the selections that take the row. Ranks are added as whole numbers, so that equals are
+    equal. O(total picks + n log n).
 
     Args:
         orders: Unique rows each, in pick order.
@@ -30,12 +34,20 @@ def consensus_order(orders: Sequence[np.ndarray], n: int, at_least: int) -> tupl
     Returns:
         Rows int64 `[m]` in that order, and the votes of every row, int64 `[n]`.
     """
-    votes, ranks = np.zeros(n, np.int64), np.zeros(n)
+    scale = math.lcm(*(len(order) for order in orders if len(order)))
+    most = 2 * scale * len(orders)
+    kind = np.int64 if most < 1 << _BITS else object  # many different lengths have a large common multiple
+    votes, ranks = np.zeros(n, np.int64), np.zeros(n, kind)
     for order in orders:
         votes[order] += 1
-        ranks[order] += (np.arange(len(order)) + 0.5) / max(len(order), 1)
+        if len(order):
+            ranks[order] += (2 * np.arange(len(order)).astype(kind) + 1) * (scale // len(order))
     rows = np.flatnonzero(votes >= max(at_least, 1))
-    return rows[np.lexsort((rows, ranks[rows] / votes[rows], -votes[rows]))], votes
+    # among rows of equal votes the sums are in the order of the means
+    sums = [
+        ((ranks[rows] >> shift) & ((1 << _BITS) - 1)).astype(np.int64) for shift in range(0, most.bit_length(), _BITS)
+    ]
+    return rows[np.lexsort((rows, *sums, -votes[rows]))], votes
 
 
 class Consensus(Selector):

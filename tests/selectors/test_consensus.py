@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,32 @@ def test_more_votes_than_selections_is_an_error(build):
         Consensus(votes=2).select(pool.pool, pool.ask(), Runtime(), of=[pool.picks([0])])
     with pytest.raises(CurationError, match="no selection"):
         Consensus(votes=1).select(pool.pool, pool.ask(), Runtime(), of=[])
+
+
+def test_equal_mean_ranks_go_to_the_lowest_row_whatever_the_lengths():
+    orders = [np.array(o) for o in ([2, 5, 3], [0, 1, 2, 3, 5, 4], [1, 4, 0])]
+    rng = np.random.default_rng(3)
+    cases = [(6, orders)] + [
+        (9, [rng.permutation(9)[: rng.integers(0, 10)] for _ in range(rng.integers(1, 6))]) for _ in range(400)
+    ]
+    for n, given in cases:
+        ranks = {row: [] for row in range(n)}
+        for order in given:
+            for place, row in enumerate(order.tolist()):
+                ranks[row].append(Fraction(2 * place + 1, 2 * len(order)))
+        taken = [row for row in ranks if ranks[row]]
+        expected = sorted(taken, key=lambda r: (-len(ranks[r]), sum(ranks[r]) / len(ranks[r]), r))  # noqa: B023
+        assert consensus_order(given, n, 1)[0].tolist() == expected
+
+
+def test_lengths_without_a_small_common_multiple():
+    n, lengths = 1009, (1009, 1000, 997, 991, 983, 977, 971, 967)
+    rng = np.random.default_rng(4)
+    given = [rng.permutation(n)[:length] for length in lengths]
+    ranks = [Fraction(0)] * n
+    for order in given:
+        for place, row in enumerate(order.tolist()):
+            ranks[row] += Fraction(2 * place + 1, 2 * len(order))
+    got, votes = consensus_order(given, n, len(lengths))
+    rows = np.flatnonzero(votes == len(lengths)).tolist()
+    assert got.tolist() == sorted(rows, key=lambda r: (ranks[r], r))
