@@ -85,4 +85,4 @@ difference_panel(workspace, dataset, what)
 report_panel(dataset, what)
 next_step("Export", "pages/export.py")
 with weak:
-    weakness_panel(what)
+    weakness_panel(workspace, dataset, what)

@@ -11,7 +11,9 @@ from curation.comparison.difference import older_selections
 from curation.comparison.drawing import draw_changes
 from curation.comparison.report import html_report, png_archive
 from curation.comparison.spread import LENGTH
+from curation.comparison.twins import SEED, variant_recipe
 from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
 from curation.figures.arms import letter
 from curation.ui import compare_data as data
 from curation.ui import pool
@@ -19,6 +21,8 @@ from curation.ui.compare_data import Compared, Wanted
 from curation.ui.compare_view import swatch
 from curation.ui.components import Tile, chart, class_badge, errors_shown, mode, stat_tiles
 from curation.ui.rows import row_card, row_table
+from curation.ui.run_panel import start_now
+from curation.ui.select_ask import SELECTION
 from curation.ui.text import ago, number, plain
 from curation.workspace import Workspace
 
@@ -33,7 +37,7 @@ MOST_IN_REPORT = 12
 
 
 @st.fragment
-def weakness_panel(what: Compared) -> None:
+def weakness_panel(workspace: Workspace, dataset: Dataset, what: Compared) -> None:
     """The known weakness of every class, measured on these rows."""
     st.markdown("##### Known weaknesses, shown by your data")
     found = data.weaknesses_of(what)
@@ -43,6 +47,7 @@ def weakness_panel(what: Compared) -> None:
             if at < len(found):
                 with place.container(border=True, gap="xsmall", key=f"compare.weak.{at}", height="stretch"):
                     _weakness(arms.index(found[at].arm), found[at])
+                    _another_seed(workspace, dataset, what, found[at])
 
 
 def _weakness(place: int, one: Weakness) -> None:
@@ -63,6 +68,23 @@ def _weakness(place: int, one: Weakness) -> None:
     if one.missing_reason:
         reason = one.missing_reason.removesuffix(".")
         st.caption(f":material/help: {plain(reason[:1].upper() + reason[1:])}.")
+
+
+def _another_seed(workspace: Workspace, dataset: Dataset, what: Compared, one: Weakness) -> None:
+    """Offer the run that shows how much of the picks is chance, where no such run is stored."""
+    if one.method_class != "statistical" or f"same rows with another {SEED}" in one.numbers:
+        return
+    arm = data.comparison(what).arm(one.arm)
+    try:
+        recipe, bindings = variant_recipe(workspace, arm.key, seed_by=1)
+    except CurationError as error:  # no step draws by chance, or the recipe reads more than these rows
+        st.caption(f":material/casino: {plain(error.message[:1].upper() + error.message[1:])}: {plain(error.hint)}.")
+        return
+    if st.button(
+        "Run it with another seed", icon=":material/casino:", key=f"compare.seed.{arm.key[:12]}",
+        help="The same recipe once more, every seed one higher: the share of rows that stay is then shown here",
+    ):  # fmt: skip
+        start_now(workspace, recipe, bindings, title=f"{SELECTION}: {dataset.name}, {arm.name} with another seed")
 
 
 # ------------------------------------------------------------------ difference

@@ -187,6 +187,15 @@ def test_a_selection_without_a_budget_is_not_offered_again(open_page, few_rows, 
     assert "cannot be cut" not in texts(at)
 
 
+def test_another_seed_is_one_click_away(opened, keys, started):
+    at = opened()
+    at.button(key=f"compare.seed.{keys[2][:12]}").click().run()
+    recipe, _, title = started[0]
+    assert title == "Selection: made, random with another seed"
+    assert recipe.steps[recipe.result.removeprefix("$")]["seed"] == 10
+    assert "No step behind it draws by chance" in texts(at)  # of the longest rows
+
+
 def test_unmeasured_coverage_can_be_measured(opened, started):
     at = opened()
     assert "its coverage was not measured" in texts(at)
