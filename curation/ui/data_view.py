@@ -11,7 +11,7 @@ import streamlit as st
 
 from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
-from curation.ui import session
+from curation.ui import session, view_state
 from curation.ui.components import Tile, chart, empty_state, errors_shown, mode, stat_tiles
 from curation.ui.decide_apply import apply_decisions
 from curation.ui.deciding import WHICH, decide_bar, decided_rows, decision_pills, decisions_of
@@ -20,6 +20,7 @@ from curation.ui.preview_view import rejected_table
 from curation.ui.row_panel import row_panel
 from curation.ui.rows import paged, row_table
 from curation.ui.text import ago, number, percent, plain, size
+from curation.ui.view_tabs import view_rows
 from curation.workspace import DatasetInfo, Workspace
 
 FILE_ORDER = "as in the file"
@@ -46,6 +47,7 @@ def rows_view(workspace: Workspace, dataset: Dataset) -> None:
     """Search, sort, decide on many, a paged table, and the row that is clicked in full."""
     scores = {r.step: r.key for r in reversed(session.results(dataset.fingerprint, "score"))}
     sources = [str(s["name"]) for s in dataset.facts.get("sources", [])]
+    seen = view_rows(dataset, key="data.seen")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Find", key="data.find", placeholder="text in prompt or response", icon=":material/search:",
@@ -63,6 +65,8 @@ def rows_view(workspace: Workspace, dataset: Dataset) -> None:
             descending = st.toggle("highest first", True, key="data.descending", disabled=order == FILE_ORDER)
     score = None if order == FILE_ORDER else np.asarray(cast(Score, session.artifact(scores[order])).values)
     found = find_rows(dataset, text, source)
+    if seen is not None:
+        found = found[seen[found]]
     state = decisions_of(workspace, dataset) if decided else None
     if state is not None:
         found = found[np.isin(found, decided_rows(state, str(decided)))]
@@ -74,12 +78,14 @@ def rows_view(workspace: Workspace, dataset: Dataset) -> None:
         with st.popover("Use the decisions", icon=":material/rule:", type="tertiary"):
             apply_decisions(workspace, dataset, key="data.apply")
     if not len(rows):
-        st.info("No row matches. Try a shorter text or another source.", icon=":material/search_off:")
+        more = "" if seen is None else ", or look at all rows again"
+        st.info(f"No row matches. Try a shorter text or another source{more}.", icon=":material/search_off:")
         return
     if len(rows) < len(dataset):
         decide_bar(workspace, dataset, rows, key="data.bulk", also=(pills,))
     columns = {} if score is None else {order: score}
-    key = rows_key(dataset, text, source, order, descending, *([decided] if decided else []))
+    view = [] if seen is None else [view_state.digest(seen)]
+    key = rows_key(dataset, text, source, order, descending, *([decided] if decided else []), *view)
     chosen = row_table(dataset, rows, key=key, columns=columns)
     if chosen is None:
         st.caption(":material/touch_app: Click a row to read all of it, and to keep or drop it.")

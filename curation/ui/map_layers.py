@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import streamlit as st
 
@@ -11,7 +9,7 @@ from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
 from curation.figures import palette
 from curation.figures.palette import Mode
-from curation.ui import pool
+from curation.ui import pool, view_state
 from curation.ui.map_rows import value_of
 from curation.ui.point_map import Categories, Hovered, Numbers, PlaceName, feed_codes, feed_mask, feed_numbers
 from curation.ui.text import number
@@ -85,12 +83,7 @@ def places_of(xy: np.ndarray, codes: np.ndarray, names: tuple[str, ...]) -> list
 
 def mask_layer(mask: np.ndarray) -> str:
     """Send a set of rows to the browser; mounts a feeder."""
-    return feed_mask(f"mask.{digest(mask)}", mask)
-
-
-def digest(mask: np.ndarray) -> str:
-    """A short name for a set of rows, the same for the same set."""
-    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=10).hexdigest()
+    return feed_mask(f"mask.{view_state.digest(mask)}", mask)
 
 
 def hovered(dataset: Dataset, row: int) -> Hovered | None:

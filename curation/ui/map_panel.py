@@ -17,7 +17,7 @@ from curation.ui import pool, view_state
 from curation.ui.choices import Colour, colour_choice
 from curation.ui.components import mode
 from curation.ui.map_layers import colour_layer, hovered, mask_layer, names_layer
-from curation.ui.map_rows import narrowest, rows_panel
+from curation.ui.map_rows import rows_panel
 from curation.ui.point_map import (
     BudgetCut,
     Cut,
@@ -34,6 +34,7 @@ from curation.ui.pool import Stored
 from curation.ui.search_box import search_box
 from curation.ui.text import number, plain
 from curation.ui.view_bar import view_bar
+from curation.ui.view_tabs import narrowest
 from curation.views import LENGTH, Condition, Picked, Range, Region, View, exact_bounds
 from curation.views import Shape as RegionShape
 from curation.workspace import Workspace

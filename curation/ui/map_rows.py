@@ -17,11 +17,10 @@ from curation.ui.map_ask import keep_view, kept_view
 from curation.ui.row_columns import Column
 from curation.ui.row_panel import row_panel
 from curation.ui.rows import row_table
-from curation.ui.text import number
-from curation.views import LENGTH, Condition, Like, Range, Region, Rows, View, Words, likeness
+from curation.ui.view_tabs import is_drawn, tab_masks, view_tabs
+from curation.views import LENGTH, Like, Range, View, Words, likeness
 from curation.workspace import Workspace
 
-TABS = ("All", "Filtered", "Selected")
 PER_PAGE = 15
 ALIKE = 100
 """Rows that "more like this" asks for."""
@@ -59,7 +58,7 @@ def rows_panel(workspace: Workspace, dataset: Dataset, view: View, *, key: str, 
         open_key: Where the session keeps the row that is open.
     """
     masks = tab_masks(dataset, view)
-    tab = _tab(masks, len(dataset), key)
+    tab = view_tabs(masks, len(dataset), key=key)
     none = np.zeros(0, np.int64)
     rows = np.arange(len(dataset)) if tab == "All" else np.flatnonzero(masks[tab]) if tab in masks else none
     kept_view(workspace, dataset, key=key)
@@ -84,47 +83,6 @@ def rows_panel(workspace: Workspace, dataset: Dataset, view: View, *, key: str, 
     if clicked is not None:
         st.session_state[open_key] = clicked
         st.rerun(scope="fragment")
-
-
-def tab_masks(dataset: Dataset, view: View) -> dict[str, np.ndarray]:
-    """The rows of each tab but "All": filtered by everything but regions; selected within that by the regions drawn."""
-    found = {}
-    if view.conditions:
-        found["Filtered"] = view_state.mask_of(dataset, view, without=is_drawn)
-    if any(is_drawn(c) for c in view.conditions):
-        found["Selected"] = view_state.mask_of(dataset, view)
-    return found
-
-
-def is_drawn(condition: Condition) -> bool:
-    """Whether a condition was drawn on the map or named row by row, rather than a filter."""
-    return isinstance(condition, Region | Rows)
-
-
-def narrowest(key: str, *, only_from: str | None = None) -> None:
-    """Let `rows_panel` show the narrowest tab there is in its next run.
-
-    Args:
-        key: Of the panel.
-        only_from: Only where this tab is in view.
-    """
-    if only_from is None or st.session_state.get(f"{key}.tab") == only_from:
-        st.session_state.pop(f"{key}.kind", None)
-
-
-def _tab(masks: dict[str, np.ndarray], n: int, key: str) -> str:
-    """The tab to show: what was asked for; after the view has changed its kind, the narrowest."""
-    counts = {"All": n} | {tab: int(mask.sum()) for tab, mask in masks.items()}
-    kind, place = tuple(masks), f"{key}.tab"
-    if st.session_state.get(f"{key}.kind") != kind:
-        st.session_state[f"{key}.kind"] = kind
-        st.session_state[place] = list(counts)[-1]
-    chosen = st.segmented_control(
-        "Rows", TABS, key=place, required=True, label_visibility="collapsed", width="stretch",
-        persist_state="session", format_func=lambda tab: f"{tab} {number(counts[tab])}" if tab in counts else tab,
-        help="All rows; those that all filters let through; and of these the ones drawn around",
-    )  # fmt: skip
-    return chosen if chosen in counts or chosen == "Selected" else "All"
 
 
 def _one(

@@ -6,6 +6,7 @@ is opened, or an address that is edited by hand, is taken over as one more step 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -186,3 +187,8 @@ def mask_of(dataset: Dataset, view: View, *, without: Callable[[Condition], bool
     """
     kept = View(conditions=tuple(c for c in view.conditions if not without(c)))
     return evaluate(kept, sources(dataset))
+
+
+def digest(mask: np.ndarray) -> str:
+    """A short name for a set of rows, the same for the same set."""
+    return hashlib.blake2b(np.packbits(mask).tobytes(), digest_size=10).hexdigest()
