@@ -17,12 +17,13 @@ from curation.core.errors import CurationError
 from curation.selectors._filter_functions import Kind
 from curation.selectors._filter_parse import MEMORY, sandbox
 from curation.selectors._filter_sql import RECORD, Filter, read_filter
+from curation.selectors._patterns import MOST_STATES
 
 TIME_LIMIT_S = 60.0
 BATCH_ROWS = 65_536
 BATCH_BYTES = 32 << 20
-PATTERN_BYTES = 1 << 20
-"""Text of a batch where the user's own patterns run: only between batches are they sure to stop."""
+PATTERN_BYTES = 256 << 10
+"""Text of a batch where the largest pattern runs, more for smaller ones: only between batches is one sure to stop."""
 NOISE = "noise"
 BUILTIN: dict[str, Kind] = {
     "row": "number", "prompt": "text", "response": "text", "source": "text", "form": "text", "line": "number",
@@ -146,7 +147,7 @@ def _errors_told(time_limit: float) -> Iterator[None]:
 
 def _batches(pool: Dataset, made: Filter, rows: np.ndarray) -> Iterator[np.ndarray]:
     """Rows in groups whose texts are not too large."""
-    limit = PATTERN_BYTES if made.pattern else BATCH_BYTES
+    limit = min(BATCH_BYTES, PATTERN_BYTES * MOST_STATES // made.states) if made.states else BATCH_BYTES
     heavy = {"turns": "messages", "prompt": "prompt", "response": "response", RECORD: "record"}
     names = [heavy[name] for name in made.columns if name in heavy]
     each = sum(pool.column(name).nbytes for name in names) / max(len(pool), 1)

@@ -36,12 +36,12 @@ class Filter:
     Args:
         sql: The same as DuckDB's SQL over the columns c0, c1, …
         columns: What these are, by the names in `known`.
-        pattern: It holds a regular expression, which may be slow.
+        states: Size of its largest regular expression, 0 when it has none; see `pattern_states`.
     """
 
     sql: str
     columns: tuple[str, ...]
-    pattern: bool
+    states: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Reader:
         self.expression, self.known, self.complete = expression, known, complete
         self.columns: list[str] = []
         self.parts = 0
-        self.pattern = False
+        self.states = 0
 
     def read(self) -> Filter:
         inner = only_expression(statement_of(self.expression))
@@ -116,7 +116,7 @@ class _Reader:
             raise CurationError(
                 f"the filter says {_WORDS[made.kind]}, not yes or no", "compare it with something: … > 0.5"
             )
-        return Filter(_as(made, "truth"), tuple(self.columns), self.pattern)
+        return Filter(_as(made, "truth"), tuple(self.columns), self.states)
 
     # ------------------------------------------------------------------ parts
 
@@ -335,7 +335,7 @@ class _Reader:
         if "_" in asked:  # any letter costs the more, the more of them there are
             if pattern_states(pattern) > MOST_STATES:
                 raise self.refused(nodes[1], "the pattern is too long", "fewer _")
-            self.pattern = True
+            self.states = max(self.states, pattern_states(pattern))
         made = f"regexp_matches({text}, {_quoted(pattern)}, {_quoted('is' if folded else 's')})"
         return _Part(f"(NOT {made})" if negated else made, "truth")
 
@@ -350,7 +350,7 @@ class _Reader:
             pattern = checked_pattern(self.text_of(nodes[1], "the pattern"))
         except ValueError as error:
             raise self.refused(nodes[1], str(error)) from None
-        self.pattern = True
+        self.states = max(self.states, pattern_states(pattern))
         return _Part(f"{name}({text}, {_quoted(pattern)}, {_quoted(options)})", "truth")
 
 

@@ -1,6 +1,6 @@
 """Views: conditions on the rows of a dataset that hold together, the same in the app, the address, Python and the CLI.
 
-    ws = curation.Workspace.open()
+    ws = curation.open_workspace()
     sources = WorkspaceSources(ws, ws.dataset("demo"))
     view = View().add(Words(text="river -lake")).add(Range(score="length", low=200))
     rows = np.flatnonzero(evaluate(view, sources))

@@ -71,7 +71,8 @@ def test_it_is_the_loop(seed):
 @pytest.mark.parametrize(
     "shapes",
     [[], [{"points": [[0, 0], [1, 1]]}], [{"points": [[0, 0], [1, 1], [float("nan"), 0]]}],
-     [{"op": "cut", "points": BOX}], [{"points": [[0, 0, 0]] * 3}], [{"points": [[0, float("inf")]] * 3}], [{"points": BOX}] * 65],
+     [{"op": "cut", "points": BOX}], [{"points": [[0, 0, 0]] * 3}], [{"points": [[0, float("inf")]] * 3}],
+     [{"points": BOX}] * 65],
 )  # fmt: skip
 def test_wrong_shapes_are_errors(shapes):
     with pytest.raises(ValidationError, match="shapes"):
