@@ -13,7 +13,7 @@ from curation.comparison.lineage import Link, about_of, class_of, costs, lineage
 from curation.core.artifacts import Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
-from curation.core.method import Ask
+from curation.core.method import Ask, Method
 from curation.core.runtime import Runtime
 from curation.selectors.random import Random
 from curation.workspace import Workspace
@@ -81,7 +81,7 @@ def load_comparison(
                 use=links[0].use,
                 title=str(about.get("title") or (cls.title if cls else links[0].use)),
                 method_class=str(about.get("method_class") or class_of(links)),
-                weakness=cls.weakness if cls else "",
+                weakness=known_weakness(cls, str(about.get("title") or "")) if cls else "",
                 preset=preset,
                 parameters=links[0].manifest.get("parameters", {}),
                 cost=paid[name],
@@ -119,6 +119,13 @@ def at_budget(made: Selection, budget: int | None) -> tuple[np.ndarray, str]:
     if made.nested:
         return order[:budget], CUT.format(budget, len(order))
     return order, OWN_SIZE.format(len(order))
+
+
+def known_weakness(method: type[Method], preset: str = "") -> str:
+    """A method's weakness; for a preset of another name, said of its last step: the steps before it may mend it."""
+    if not preset or preset == method.title:
+        return method.weakness
+    return f"Its last step, {method.title}: {method.weakness}"
 
 
 def free_seeds(arms: Sequence[Arm], count: int) -> tuple[int, ...]:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from curation.comparison import load_comparison, overlap, recipe_of_selections, twins
-from curation.comparison.arms import DIFFERENT_ROWS
+from curation.comparison.arms import DIFFERENT_ROWS, known_weakness
 from curation.comparison.chance import expected_overlap, ks_limit
 from curation.comparison.lineage import preset_of
 from curation.comparison.spread import spread_of
+from curation.core.method import find
 from curation.core.runtime import Runtime
 from curation.engine import run
 from curation.recipe import Recipe, plan
@@ -115,3 +116,9 @@ def test_a_step_on_the_way_to_a_presets_pick_is_not_the_preset():
     steps = {**whole.steps, "later": {"use": "selector/rows", "on": "$pool", "rows": "1-3"}}
     longer = whole.model_copy(update={"steps": steps, "result": "$later"}).yaml()
     assert preset_of({"recipe": longer, "step": "pick", "use": "selector/k-center"}) == "first-look"
+
+
+def test_a_weakness_of_the_last_step_is_not_said_of_the_whole_preset():
+    top = find("selector/top-k")
+    assert known_weakness(top) == top.weakness
+    assert known_weakness(top, "D4") == f"Its last step, Top k: {top.weakness}"
