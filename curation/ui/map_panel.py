@@ -280,8 +280,8 @@ def _act(dataset: Dataset, stored: Stored, sliders: list[Slider], brought: Broug
         narrowest("map.rows")
         shape = RegionShape(op="subtract" if made.region.op == "subtract" else "add", points=made.region.points)
         said = {"replace": "draw a region", "add": "add a region", "subtract": "take a region away"}[made.region.op]
-        op, layout = made.region.op, pool.layout_of(stored)
-        view_state.change(dataset, lambda view: with_region(view, stored.key, shape, op, layout), said)
+        op = made.region.op
+        view_state.change(dataset, lambda view: with_region(view, stored.key, shape, op), said)
     if made.cut is not None:
         slider = next(s for s in sliders if _column(dataset, s) == made.cut.column)
         low, high = exact_bounds(slider.values, made.cut.low, made.cut.high)
@@ -307,10 +307,10 @@ def with_cut(view: View, slider: Slider, low: float | None, high: float | None) 
     return view.add(moved) if place is None else view.replace(place, moved)
 
 
-def with_region(view: View, layout_key: str, shape: RegionShape, op: str, layout: Layout) -> View:
+def with_region(view: View, layout_key: str, shape: RegionShape, op: str) -> View:
     """The view with a region drawn: alone, or added to or taken from what was drawn before on the same map.
 
-    Where nothing was drawn before, a region is taken from the whole map. What was drawn on another map stays only when
+    A region that is taken away first is taken from all rows that have a place. What was drawn on another map stays only when
     something is taken away: rows inside one of two maps' regions are no single region.
     """
     held = next((c for c in view.conditions if isinstance(c, Region) and c.layout == layout_key), None)
@@ -319,16 +319,7 @@ def with_region(view: View, layout_key: str, shape: RegionShape, op: str, layout
     before = held.shapes if held is not None and op != "replace" else ()
     if len(before) >= MAX_SHAPES:
         raise CurationError(f"a region has at most {MAX_SHAPES} shapes", "draw a new one in place of them")
-    if shape.op == "subtract" and not before:
-        before = (_everything(np.asarray(layout.xy)),)
     return rest.add(Region(layout=layout_key, shapes=(*before, shape)))
-
-
-def _everything(xy: np.ndarray) -> RegionShape:
-    """A box around all placed rows."""
-    placed = xy[np.isfinite(xy).all(1)].astype(np.float64)
-    (left, bottom), (right, top) = placed.min(0) - 1, placed.max(0) + 1
-    return RegionShape(op="add", points=((left, bottom), (right, bottom), (right, top), (left, top)))
 
 
 def _notes(dataset: Dataset, layout: Layout) -> None:

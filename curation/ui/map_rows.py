@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +10,7 @@ import streamlit as st
 
 from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
+from curation.selectors._searching import spans_in
 from curation.ui import pool, view_state
 from curation.ui.deciding import decide_bar
 from curation.ui.map_ask import keep_view, kept_view
@@ -18,7 +18,7 @@ from curation.ui.row_columns import Column
 from curation.ui.row_panel import row_panel
 from curation.ui.rows import row_table
 from curation.ui.view_tabs import is_drawn, tab_masks, view_tabs
-from curation.views import LENGTH, Like, Range, View, Words, likeness
+from curation.views import LENGTH, Like, Range, View, Words, likeness, query_of
 from curation.workspace import Workspace
 
 PER_PAGE = 15
@@ -77,7 +77,7 @@ def rows_panel(workspace: Workspace, dataset: Dataset, view: View, *, key: str, 
         return
     _actions(workspace, dataset, view, tab, rows, key)
     clicked = row_table(
-        dataset, rows, key=f"{key}.{tab}.{_digest(rows)}", columns=_columns(dataset, view), per_page=PER_PAGE,
+        dataset, rows, key=f"{key}.{tab}", columns=_columns(dataset, view), per_page=PER_PAGE,
         sort=True, download=f"{dataset.name}-{tab.lower()}.csv",
     )  # fmt: skip
     if clicked is not None:
@@ -107,19 +107,18 @@ def _one(
             "More like this", icon=":material/join_inner:", key=f"{key}.alike", on_click=alike,
             disabled=pool.newest_features(dataset.fingerprint) is None, help=f"The {ALIKE} rows nearest in meaning",
         )  # fmt: skip
-    words = tuple(word for c in view.conditions if isinstance(c, Words) for word in words_of(c))
     row_panel(
-        workspace, dataset, row, key=f"{key}.panel", words=words, rows=rows,
+        workspace, dataset, row, key=f"{key}.panel", find=_finder(view), rows=rows,
         on_open=lambda other: st.session_state.update({open_key: other}),
     )  # fmt: skip
 
 
-def words_of(condition: Words) -> list[str]:
-    """The words and phrases of a search that a text is found by, to mark them in it."""
-    if condition.regex:
-        return []
-    found = re.findall(r'-?"[^"]+"|\S+', condition.text)
-    return [w.strip('"') for w in found if not w.startswith("-") and w.strip('"')]
+def _finder(view: View) -> Callable[[str], list[tuple[int, int]]] | None:
+    """Where the searches of a view are found in a text, to mark it; None without a search."""
+    queries = [query_of(c) for c in view.conditions if isinstance(c, Words)]
+    if not queries:
+        return None
+    return lambda text: sorted(span for query in queries for span in spans_in(text, query))
 
 
 def _actions(workspace: Workspace, dataset: Dataset, view: View, tab: str, rows: np.ndarray, key: str) -> None:
@@ -150,8 +149,3 @@ def _columns(dataset: Dataset, view: View) -> dict[str, Column | Score | Labels]
     if clusters is not None:
         found["cluster"] = Column(clusters.labels, key=clusters.key)
     return found
-
-
-def _digest(rows: np.ndarray) -> str:
-    """Names a set of rows, so that a click on one table is none on another."""
-    return hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=8).hexdigest()

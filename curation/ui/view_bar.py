@@ -75,7 +75,7 @@ def _broken(condition: object, sources: WorkspaceSources) -> CurationError | Non
     from curation.views import evaluate
 
     try:
-        evaluate(View(conditions=(condition,)), sources)  # type: ignore[arg-type]
+        evaluate(View(conditions=(condition,)), sources)
     except CurationError as error:
         return error
     return None

@@ -54,6 +54,7 @@ PORTS: dict[str, str] = {
     "queries": "Queries: vectors of another dataset",
     "query_tasks": "Tasks of the queries",
     "targets": "Targets: a selection of this dataset",
+    "selector/consensus.of": "Selections",
     "selector/deft-ucs.base": "Base, drawn before",
     "selector/intersect.of": "Selections",
     "selector/minus.of": "Take rows from",

@@ -11,7 +11,9 @@ pytestmark = pytest.mark.browser
 CLICKS_ALLOWED = 8
 JOB_MS = 240_000
 
-PAGES = ["Start", "Data", "Map", "Scores", "Learnability", "Deduplicate", "Select", "Compare", "Trial", "Export", "Jobs"]
+PAGES = [
+    "Start", "Data", "Map", "Scores", "Learnability", "Deduplicate", "Select", "Compare", "Trial", "Export", "Jobs",
+]  # fmt: skip
 
 
 @pytest.fixture
