@@ -75,6 +75,7 @@ def search_box(workspace: Workspace, dataset: Dataset, *, key: str) -> Condition
                 _columns(dataset, key)
             _recent(dataset, key)
         _notes(mode, features, key)
+        slash(f"{key}.text.{mode}", key=f"{key}.slash.{mode}")  # here, since beside the form it would take its room
     if features:
         chosen = st.session_state.get(f"{key}.features")
         query_encoder.warm(workspace, chosen if chosen in features else next(iter(features)))
@@ -110,7 +111,6 @@ def _name(use: str, text: str) -> str:
 def _form(mode: Mode, features: dict[str, str], key: str) -> None:
     """The text with its settings; Enter or the button asks."""
     field = f"{key}.text.{mode}"
-    slash(field, key=f"{key}.slash.{mode}")
     with (
         st.form(f"{key}.form.{mode}", border=False, enter_to_submit=True),
         st.container(horizontal=True, vertical_alignment="bottom", gap="small"),

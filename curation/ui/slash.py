@@ -37,4 +37,6 @@ def slash(field: str, *, key: str) -> None:
         field: Its key.
         key: Of this.
     """
-    _slash(key=key, data={"key": re.sub("[^a-zA-Z0-9_-]", "-", field)})  # as Streamlit names the class
+    _slash(
+        key=key, width="content", height="content", data={"key": re.sub("[^a-zA-Z0-9_-]", "-", field)}
+    )  # as Streamlit names the class
