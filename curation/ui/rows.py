@@ -6,6 +6,7 @@ beside them are `Column`s: looked up for the page, and sorted by once.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -132,7 +133,8 @@ def row_table(
     Args:
         dataset: Whose rows.
         rows: Their indices, in the order to show; each at most once where the user can sort.
-        key: Prefix of keys. Another set of rows wants another key, or the old click would mean a row of the new set.
+        key: Prefix of keys. It can stay the same when the rows change, and should: the browser then fills the table it
+            has, which takes it much less time than a new one. The first page is shown, and an old click is forgotten.
         columns: More columns by title, aligned with the dataset's rows (not with `rows`): values, a Score, Labels, or a
             `Column` that says more about them.
         per_page: Rows on a page.
@@ -152,6 +154,7 @@ def row_table(
                 by, rows = _sorted(dataset, rows, beside, key)
             if download is not None and len(rows):
                 _download(dataset, rows, beside, download, key)
+    turn = _turn(rows, key)
     place = st.container()
     part = paged(len(rows), key=f"{key}.page", per_page=per_page)
     shown = rows[part]
@@ -170,7 +173,8 @@ def row_table(
         "response": st.column_config.TextColumn("response", width=320),
     }
     # a click belongs to the page, and to the order, that it was made on
-    table = f"{key}.table.{part.start}" + ("" if by == AS_GIVEN else f".{by}")
+    table = f"{key}.table.{part.start}" + ("" if by == AS_GIVEN else f".{by}") + (f".{turn}" if turn else "")
+    st.session_state[f"{key}.last"] = table
     with place:
         state = st.dataframe(
             data,
@@ -183,8 +187,33 @@ def row_table(
         )
     if not select:
         return None
-    cells = st.session_state[table]["selection"]["cells"] if state else []
+    cells = _cells(table) if state else []
     return int(shown[cells[0][0]]) if cells and cells[0][0] < len(shown) else None
+
+
+def _turn(rows: np.ndarray, key: str) -> int:
+    """How often rows have changed under a click: the table is another one then, since a selection cannot be taken back.
+
+    Where they change without a click, the table stays the same, and only its page goes back to the first.
+    """
+    now = hashlib.blake2b(rows.tobytes(), digest_size=8).hexdigest()
+    before = st.session_state.get(f"{key}.rows")
+    st.session_state[f"{key}.rows"] = now
+    turn = int(st.session_state.get(f"{key}.turn", 0))
+    if before in (None, now):
+        return turn
+    if f"{key}.page" in st.session_state:
+        st.session_state[f"{key}.page"] = 1
+    if _cells(st.session_state.get(f"{key}.last", "")):
+        turn += 1
+        st.session_state[f"{key}.turn"] = turn
+    return turn
+
+
+def _cells(table: str) -> list[tuple[int, str]]:
+    """The cells that are clicked in a table that stands on the page, or stood there in the run before."""
+    state = st.session_state.get(table)
+    return list(state["selection"]["cells"]) if state else []
 
 
 def _sorted(dataset: Dataset, rows: np.ndarray, columns: Mapping[str, Column], key: str) -> tuple[str, np.ndarray]:
@@ -198,15 +227,11 @@ def _sorted(dataset: Dataset, rows: np.ndarray, columns: Mapping[str, Column], k
     if not ways:
         return AS_GIVEN, rows
 
-    def to_the_first_page() -> None:
-        st.session_state[f"{key}.page"] = 1
-
     by = st.selectbox(
         "Order",
         [AS_GIVEN, *ways],
         format_func=visible,
         key=f"{key}.order",
-        on_change=to_the_first_page,
         width=260,
         help="Of all rows of this table, not only of the page in view. Rows without a value come last.",
     )

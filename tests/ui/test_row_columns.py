@@ -157,6 +157,51 @@ def test_a_click_means_the_row_of_the_order_in_view():
     assert at.session_state["chosen"] is None
 
 
+def changing(dataset, columns):
+    import streamlit as st
+
+    from curation.ui.rows import row_table
+
+    st.session_state["chosen"] = row_table(
+        dataset, st.session_state["rows"], key="t", columns=columns, per_page=10, sort=True
+    )
+
+
+def test_other_rows_come_into_the_same_table_on_its_first_page():
+    dataset = from_pairs([(f"p{i}", "") for i in range(80)])
+    at = AppTest.from_function(changing, kwargs={"dataset": dataset, "columns": {}}, default_timeout=30)
+    at.session_state["rows"] = np.arange(40)
+    at.run()
+    assert at.session_state["t.last"] == "t.table.0"
+    at.session_state["t.page"] = 3
+    at.run()
+    assert at.dataframe[0].value["row"].tolist() == list(range(20, 30))
+    at.session_state["rows"] = np.arange(30, 80)
+    at.run()
+    assert at.dataframe[0].value["row"].tolist() == list(range(30, 40))
+    assert at.session_state["t.last"] == "t.table.0", "the same table"
+    assert at.session_state["t.page"] == 1
+
+
+def test_a_click_does_not_mean_a_row_of_the_rows_that_came_after_it():
+    dataset = from_pairs([(f"p{i}", "") for i in range(80)])
+    at = AppTest.from_function(changing, kwargs={"dataset": dataset, "columns": {}}, default_timeout=30)
+    at.session_state["rows"] = np.arange(40)
+    at.run()
+    clicked = {"selection": {"rows": [], "columns": [], "cells": [(4, "prompt")]}}
+    at.session_state["t.table.0"] = clicked
+    at.run()
+    assert at.session_state["chosen"] == 4
+    at.session_state["t.table.0"] = clicked
+    at.session_state["rows"] = np.arange(10, 60)
+    at.run()
+    assert at.session_state["chosen"] is None
+    assert at.session_state["t.last"] == "t.table.0.1", "another table, on which nothing is clicked"
+    at.session_state["t.table.0.1"] = clicked
+    at.run()
+    assert at.session_state["chosen"] == 14
+
+
 def test_without_a_sortable_column_there_is_nothing_to_choose():
     dataset = from_pairs([("a", "b")])
     at = opened(dataset=dataset, rows=[0], columns={"x": [1]})
