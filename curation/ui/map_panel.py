@@ -310,8 +310,8 @@ def with_cut(view: View, slider: Slider, low: float | None, high: float | None) 
 def with_region(view: View, layout_key: str, shape: RegionShape, op: str) -> View:
     """The view with a region drawn: alone, or added to or taken from what was drawn before on the same map.
 
-    A region that is taken away first is taken from all rows that have a place. What was drawn on another map stays only when
-    something is taken away: rows inside one of two maps' regions are no single region.
+    A region that is taken away first is taken from all rows that have a place. What was drawn on another map stays
+    only when something is taken away: rows inside one of two maps' regions are no single region.
     """
     held = next((c for c in view.conditions if isinstance(c, Region) and c.layout == layout_key), None)
     gone = tuple(c for c in view.conditions if isinstance(c, Region) and (op != "subtract" or c is held))
