@@ -12,7 +12,7 @@ ABOUT = (
     "keep what you find as a selection."
 )
 
-head = st.container(horizontal=True, vertical_alignment="center", gap="large", key="map.head")
+head = st.container(horizontal=True, vertical_alignment="top", gap="large", key="map.head")
 with head:
     st.title(":primary[:material/bubble_chart:] Map", anchor=False, width="content", help=ABOUT)
 dataset = session.need_dataset()
