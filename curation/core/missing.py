@@ -51,6 +51,8 @@ class Missing:
 
     def counts(self) -> dict[str, int]:
         """Number of rows for each reason that occurs."""
+        if not self.reasons:  # most results, and pages ask in every run
+            return {}
         tally = np.bincount(self.codes, minlength=len(self.reasons) + 1)
         return {reason: int(c) for reason, c in zip(self.reasons, tally[1:], strict=True) if c}
 
