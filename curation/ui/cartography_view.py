@@ -7,8 +7,8 @@ import streamlit as st
 
 from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
-from curation.ui.components import mode
 from curation.ui.chart_points import gesture
+from curation.ui.components import mode
 from curation.ui.pool import Stored
 from curation.ui.rows import row_card
 
