@@ -38,6 +38,10 @@ class Line:
     plotly: Callable[[Figures], float] | None = None
 
 
+DRAWN = {
+    "cpu": "the page's own loop on the processor, as wherever WebGL is only emulated",
+    "gpu": "WebGL",
+}
 UNITS = {"ms": 1.0, "s": 1000.0, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
@@ -167,6 +171,8 @@ def _about(figures: Figures) -> list[str]:
     lines = [f"{', '.join(which)}: {date}, {machine}; {versions}." for (date, machine, versions), which in said.items()]
     notes = [f"{SIZES[size]}: {figures[size]['note']}." for size in SIZES if size in figures]
     loads = [f"{figures[key]['about']['load']:.1f}" for key in names if key in figures]
+    drawn = {figures[size].get("first", {}).get("drawn_by") for size in SIZES if size in figures}
+    notes += [f"Points were drawn by {DRAWN[by]}." for by in sorted(drawn & set(DRAWN))]
     return [
         *lines,
         *notes,
@@ -179,7 +185,7 @@ def facts_of_machine(chromium: str) -> dict[str, Any]:
     packages = ", ".join(f"{name} {version(name)}" for name in ("streamlit", "plotly", "numpy"))
     return {
         "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} CPU cores ({_cpu()}), {_memory()}, no graphics card, WebGL in software",
+        "machine": f"{os.cpu_count()} CPU cores ({_cpu()}), {_memory()}, no graphics card",
         "versions": f"Python {platform.python_version()}, {packages}, Chromium {chromium}",
         "load": os.getloadavg()[0],
     }

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 from _chromium import Server, served, tab
-from _map_page import MapPage, Release
+from _map_page import CANVAS, MapPage, Release
 from _workspaces import Made
 
 from curation.core.artifacts import Layout, Score
@@ -132,6 +132,7 @@ def _first(browser: Browser, server: Server, places: Places, times: Times) -> Fo
             found["ms"].append(MapPage(page, wire).open(places.address(server.url)))
             found["at_rest"].append(page.evaluate("performance.now()"))
             found["received"].append(wire.received)
+            found["drawn_by"] = page.locator(CANVAS).first.get_attribute("data-drawing")
             _no_errors(wire.errors)
     return found
 
