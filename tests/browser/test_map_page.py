@@ -388,8 +388,10 @@ def test_the_map_is_worked_with_by_keys_alone(page: MapPage) -> None:
         tab.keyboard.press("Tab")
         if page.root.locator('.pm-cut .pm-handle[data-end="low"]:focus').count():
             break
+    assert page.root.locator('.pm-cut .pm-handle[data-end="low"]:focus').count(), "Tab leads to the slider"
     tab.keyboard.press("PageUp")
     tab.keyboard.press("ArrowRight")
+    tab.locator('[class*="st-key-view-pill"]').first.wait_for()  # keys are taken together, a moment after the last
     page.rest()
     (cut,) = page.view().conditions
     assert isinstance(cut, Range)
