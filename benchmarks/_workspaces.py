@@ -21,7 +21,7 @@ from _rows import DATA
 from curation import jobs
 from curation.core.artifact import Artifact
 from curation.core.artifacts import Features, Labels, Layout, Missing, Score
-from curation.core.dataset import Dataset, Row
+from curation.core.dataset import Dataset, Message, Row
 from curation.core.method import discover
 from curation.recipe import Plan, Recipe, plan
 from curation.workspace import Workspace
@@ -30,15 +30,9 @@ VERSION = 1
 """Of what is made here; a kept workspace of another version is made again."""
 MADE, MAKING = "benchmark.json", "benchmark-unfinished.json"
 REAL_FILES = (
-    "alpaca_9k.json",
-    "dolly_3k.json",
-    "gsm8k_7k.json",
-    "t0_tasks.jsonl",
-    "alpaca_zh_1k.json",
-    "v1_sft_messages.jsonl",
-    "glaive_toolcall_sharegpt.json",
-    "dpo_en_demo.json",
-)
+    "alpaca_9k.json", "dolly_3k.json", "gsm8k_7k.json", "t0_tasks.jsonl", "alpaca_zh_1k.json",
+    "v1_sft_messages.jsonl", "glaive_toolcall_sharegpt.json", "dpo_en_demo.json",
+)  # fmt: skip
 """The instruction data of the folder, 38,138 records; the others label utterances."""
 JITTER = 0.004
 """Spread of a repeated row around its place, as a share of the map's width."""
@@ -376,13 +370,9 @@ def _synthetic_rows(codes: np.ndarray, values: Mapping[str, np.ndarray]) -> Iter
             for field, column in zip(SCORES, numbers, strict=True):
                 if column[i] == column[i]:
                     record[field] = column[i]
-            yield Row(
-                [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}],
-                json.dumps(record, ensure_ascii=False),
-                f"part-{1 + (begin + i) % 3}.jsonl",
-                (begin + i) // 3,
-                "alpaca",
-            )
+            said: list[Message] = [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]
+            place, line = f"part-{1 + (begin + i) % 3}.jsonl", (begin + i) // 3
+            yield Row(said, json.dumps(record, ensure_ascii=False), place, line, "alpaca")
 
 
 def _vectors(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
