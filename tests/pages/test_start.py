@@ -175,7 +175,8 @@ def test_everything_found_is_shown(open_page, filled_workspace):
     assert tiles["Selected"] == "20"
     assert sum(int(tiles[name]) for name in ("Stay", "Copies", "Empty answers", "Refusals")) == 120
     assert {"Covering radius", "Clusters reached", "Share within reach"} & set(tiles)
-    assert len(at.get("plotly_chart")) == 4
+    assert len(at.get("plotly_chart")) == 2
+    assert all(f"{name}.seen" in at.session_state for name in ("start.map", "start.picks")), "two maps"
     assert text(at).count("after the step before") == 0
 
 
