@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from pydantic import ValidationError
 
 from curation.core.artifacts import Dynamics, Labels, Missing, Model
@@ -49,6 +50,15 @@ def pool_of(made):
 
 def labels_of(pool):
     return Labels.from_values(pool.fingerprint, pool.field("intent"), "no intent in the file")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Sums depend on how they are shared out, and earlier tests may have left another number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -260,9 +270,12 @@ def whole(pool, tiny_encoder, tmp_path_factory):
 KILLED = """
 import os, runpy, signal, sys
 from pathlib import Path
+import torch
+
 here = runpy.run_path(sys.argv[1])
 
 def train(keep, until):
+    torch.set_num_threads(1)  # after the fork
     calls = 0
 
     def progress(done, total, note=""):
