@@ -32,7 +32,7 @@ from curation.comparison.facts import (
 from curation.comparison.membership import agreed, left_by_one, only, overlap, patterns, taken_by_all, votes
 from curation.comparison.shares import shares
 from curation.comparison.spread import length_spread, score_spread
-from curation.comparison.stored import source_labels, stored_labels, stored_scores
+from curation.comparison.stored import stored_labels, stored_scores
 from curation.comparison.together import Together, keys_of, notes_of, recipe_of_presets, recipe_of_selections
 from curation.comparison.twins import Twin, twins, variant_recipe
 from curation.comparison.weakness import weakness_of, weaknesses
@@ -75,7 +75,6 @@ __all__ = [
     "recipe_of_selections",
     "score_spread",
     "shares",
-    "source_labels",
     "stored_labels",
     "stored_scores",
     "taken_by_all",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-import numpy as np
-
-from curation.core.artifacts import NO_ROW, Labels, Missing, Score
+from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
+from curation.core.given import source_labels
 from curation.workspace import ResultInfo, Workspace
 
 SOURCE = "source"
@@ -21,21 +20,6 @@ SHOWN_LABELLERS = (
 """Labels whose shares tell something; groups of duplicates and splits are left aside."""
 SAME_IN_NAME = ("field", "text", "measure", "kind", "unit")
 """Parameters that tell two results of one method apart for people."""
-
-
-def source_labels(dataset: Dataset) -> Labels:
-    """Which file each row came from, as Labels with names in alphabetical order."""
-    encoded = dataset.column("source").combine_chunks().dictionary_encode()
-    if hasattr(encoded, "combine_chunks"):
-        encoded = encoded.combine_chunks()
-    names = [str(name) for name in encoded.dictionary.to_pylist()]
-    codes = encoded.indices.fill_null(NO_ROW).to_numpy(zero_copy_only=False).astype(np.int64)
-    order = np.argsort(names, kind="stable") if names else np.empty(0, np.int64)
-    place = np.full(len(names) + 1, NO_ROW, np.int32)
-    place[order] = np.arange(len(names))
-    codes = place[codes]
-    missing = Missing.where(codes == NO_ROW, "no source")
-    return Labels(dataset.fingerprint, codes, tuple(names[i] for i in order), missing)
 
 
 def stored_scores(workspace: Workspace, dataset: str) -> dict[str, tuple[str, Score]]:

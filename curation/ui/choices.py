@@ -9,6 +9,7 @@ import streamlit as st
 
 from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
+from curation.core.given import RESPONSE_LENGTH, response_length
 from curation.ui import pool
 from curation.ui.pool import Stored
 
@@ -45,7 +46,7 @@ def colours(dataset: Dataset) -> list[Colour]:
         for s in made
         if pool.is_duplicates(s)
     ]
-    length = Colour(pool.RESPONSE_LENGTH, lambda: pool.response_length(dataset), f"{dataset.fingerprint}.length")
+    length = Colour(RESPONSE_LENGTH, lambda: response_length(dataset), f"{dataset.fingerprint}.length")
     return [*found, length, Colour(PLAIN, lambda: None, "")]
 
 

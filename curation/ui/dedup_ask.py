@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from curation.complete import complete, merge
+from curation.complete.stored import tidy
 from curation.core.dataset import Dataset
 from curation.recipe import Recipe, plan
-from curation.ui.reuse import tidy
 from curation.ui.run_panel import run_panel
 from curation.workspace import Workspace
 

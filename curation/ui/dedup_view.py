@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from curation.complete.stored import Parts
 from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
 from curation.linalg.groups import Links
@@ -19,7 +20,6 @@ from curation.ui.components import chart, mode
 from curation.ui.dedup_ask import KINDS
 from curation.ui.dedup_facts import Filter, Pairs, borderline, funnel, threshold_for
 from curation.ui.pool import Stored
-from curation.ui.reuse import Parts
 from curation.ui.rows import row_card
 from curation.ui.run_panel import newest_job, start_now
 from curation.ui.text import ago, number, percent, plain

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import streamlit as st
 
 from curation import jobs
+from curation.complete.stored import Parts
 from curation.core.artifacts import Export
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
@@ -29,7 +30,6 @@ from curation.ui import pool
 from curation.ui.components import errors_shown
 from curation.ui.export_write import Order, zipped
 from curation.ui.job_card import POLL_S, watch_job
-from curation.ui.reuse import Parts
 from curation.ui.run_panel import newest_job
 from curation.ui.text import size
 from curation.workspace import Workspace

@@ -7,12 +7,12 @@ import re
 import numpy as np
 import streamlit as st
 
+from curation.complete.stored import Parts
 from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.ui.components import chart, error_box, mode
 from curation.ui.pool import Stored
-from curation.ui.reuse import Parts
 from curation.ui.run_panel import start_now
 from curation.ui.score_facts import number_columns
 from curation.ui.text import number

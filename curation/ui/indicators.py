@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.complete import Step, add_default, merge
+from curation.complete.stored import Parts
 from curation.core.dataset import Dataset
 from curation.core.method import Method, discover
 from curation.recipe import Input, Recipe
 from curation.ui import pool
 from curation.ui.ports import BASE, SCRATCH, default_step, needs_model
-from curation.ui.reuse import Parts
 
 OWN_PLACE = ("scorer/formula", "labeller/clusters", "labeller/kmeans", "labeller/split")
 """Made elsewhere: formulas below on the same page, clusters with the map, the split with a selection."""

@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from curation.core.artifacts import Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
+from curation.core.given import RESPONSE_LENGTH, response_length
 from curation.selectors.region import MAX_SHAPES
 from curation.ui import pool, view_state
 from curation.ui.choices import Colour, colour_choice
@@ -131,7 +132,7 @@ def map_panel(workspace: Workspace, dataset: Dataset, stored: Stored, head: Delt
 
 def _sliders(dataset: Dataset, view: View) -> list[Slider]:
     """The scores that the user wants to cut by."""
-    names = {LENGTH: pool.RESPONSE_LENGTH} | {s.key: s.name for s in pool.scores(dataset.fingerprint)}
+    names = {LENGTH: RESPONSE_LENGTH} | {s.key: s.name for s in pool.scores(dataset.fingerprint)}
     key = f"map.cuts.{dataset.fingerprint}"
     ranged = [c.score for c in view.conditions if isinstance(c, Range) and c.column is None and c.score in names]
     if key not in st.session_state:
@@ -143,7 +144,7 @@ def _sliders(dataset: Dataset, view: View) -> list[Slider]:
     )  # fmt: skip
     found = []
     for score in chosen:
-        artifact = pool.response_length(dataset) if score == LENGTH else cast(Score, _stored(dataset, score).artifact)
+        artifact = response_length(dataset) if score == LENGTH else cast(Score, _stored(dataset, score).artifact)
         better = artifact.higher_is_better
         found.append(Slider(score, names[score], np.asarray(artifact.values), better))
     return found

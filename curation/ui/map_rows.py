@@ -10,6 +10,7 @@ import streamlit as st
 
 from curation.core.artifacts import Labels, Score
 from curation.core.dataset import Dataset
+from curation.core.given import RESPONSE_LENGTH, response_length
 from curation.selectors._searching import spans_in
 from curation.ui import pool, view_state
 from curation.ui.deciding import decide_bar
@@ -144,7 +145,7 @@ def _columns(dataset: Dataset, view: View) -> dict[str, Column | Score | Labels]
             stored = next((s for s in pool.scores(dataset.fingerprint) if s.key == condition.score), None)
             if stored is not None:
                 found[stored.name] = Column(stored.score, key=stored.key)
-    found[pool.RESPONSE_LENGTH] = Column(pool.response_length(dataset), key=f"{dataset.fingerprint}.length")
+    found[RESPONSE_LENGTH] = Column(response_length(dataset), key=f"{dataset.fingerprint}.length")
     clusters = pool.clusters_of(dataset.fingerprint, pool.best_layout(dataset.fingerprint))
     if clusters is not None:
         found["cluster"] = Column(clusters.labels, key=clusters.key)

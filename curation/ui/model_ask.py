@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from curation.complete import complete
+from curation.complete.stored import Parts
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import discover, find
@@ -17,7 +18,6 @@ from curation.ui.forms import method_form
 from curation.ui.indicators import with_base
 from curation.ui.pool import title_of
 from curation.ui.ports import SCRATCH, ask_base, ask_ports, needs_model
-from curation.ui.reuse import Parts
 from curation.ui.run_panel import run_panel
 from curation.workspace import Workspace
 

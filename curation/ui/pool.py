@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
-import streamlit as st
 
+from curation.core import given
 from curation.core.artifacts import (
     Artifact,
     Coverage,
@@ -37,7 +37,6 @@ from curation.ui.text import number, when
 from curation.workspace import ResultInfo
 
 NO_CLUSTER = "no cluster"
-RESPONSE_LENGTH = "response length (characters)"
 
 
 @dataclass(frozen=True)
@@ -150,31 +149,7 @@ def _labels_name(info: ResultInfo) -> str:
 
 def source_labels(dataset: Dataset) -> Labels | None:
     """The source of every row as labels, None when all rows are from one."""
-    if len(dataset.facts.get("sources", [])) < 2:
-        return None
-    return _source_labels(dataset.fingerprint, dataset)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _source_labels(fingerprint: str, _dataset: Dataset) -> Labels:
-    column = _dataset.column("source").dictionary_encode().unify_dictionaries()
-    codes = [c.indices.to_numpy(zero_copy_only=False) for c in column.chunks]
-    names = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
-    made = np.concatenate(codes).astype(np.int32) if codes else np.empty(0, np.int32)
-    made.flags.writeable = False
-    return Labels(fingerprint, made, tuple(names), Missing.none(len(made)))
-
-
-def response_length(dataset: Dataset) -> Score:
-    """Characters of every response: there before anything is computed."""
-    return _response_length(dataset.fingerprint, dataset)
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _response_length(fingerprint: str, _dataset: Dataset) -> Score:
-    values = _dataset.lengths("response").astype(np.float64)
-    values.flags.writeable = False
-    return Score(fingerprint, values, Missing.none(len(values)), RESPONSE_LENGTH)
+    return given.source_labels(dataset) if len(dataset.facts.get("sources", [])) > 1 else None
 
 
 def duplicates(fingerprint: str) -> list[Stored]:

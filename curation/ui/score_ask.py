@@ -6,13 +6,13 @@ from typing import Any
 
 import streamlit as st
 
+from curation.complete.stored import Parts
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.ui.components import error_box, method_about
 from curation.ui.forms import method_form
 from curation.ui.indicators import Indicator, Ordered, computed, indicators, indicators_recipe, preset
 from curation.ui.ports import SCRATCH, ask_base, ask_ports
-from curation.ui.reuse import Parts
 from curation.ui.run_panel import run_panel
 from curation.ui.text import plain
 from curation.workspace import Workspace

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import streamlit as st
 
+from curation.complete.stored import Parts
 from curation.core.dataset import Dataset
-from curation.ui import pool
+from curation.core.given import RESPONSE_LENGTH
 from curation.ui.cartography_view import cartography_view, is_cartography
 from curation.ui.components import CLASS_COLOURS, CLASS_MEANINGS, Tile, chart, mode, stat_tiles
 from curation.ui.pool import Stored
-from curation.ui.reuse import Parts
 from curation.ui.run_panel import start_now
 from curation.ui.score_consent import consent
 from curation.ui.score_cuts import set_cuts
@@ -198,7 +198,7 @@ def _length_figure(
     lengths = _dataset.lengths("response").astype(float)
     values = column_values(_stored.score, column)
     return correlation_figure(
-        lengths, values, length_name=pool.RESPONSE_LENGTH, score_name=name, height=280, mode=theme
+        lengths, values, length_name=RESPONSE_LENGTH, score_name=name, height=280, mode=theme
     )  # fmt: skip
 
 

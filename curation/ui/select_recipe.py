@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from curation.complete import Step, complete, with_coverage
+from curation.complete.stored import Parts, tidy
 from curation.core.method import Method, find
 from curation.recipe import Input, Recipe, plan, preset_names
 from curation.ui.quota_ask import WORDS, QuotaWish
-from curation.ui.reuse import Parts, tidy
 from curation.workspace import Workspace
 
 BY_HAND = ("selector/rows",)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from curation.complete.stored import Parts
 from curation.core.artifacts import Coverage, Labels, Selection
 from curation.core.dataset import Dataset
 from curation.ui import pool
@@ -16,7 +17,6 @@ from curation.ui.method_facts import method_facts, serves
 from curation.ui.point_map import hover_text
 from curation.ui.pool import Stored
 from curation.ui.quota_ask import quota_note
-from curation.ui.reuse import Parts
 from curation.ui.rows import row_card, row_table
 from curation.ui.run_panel import start_now
 from curation.ui.select_ask import SELECTION
@@ -172,8 +172,8 @@ def _out_of_date(workspace: Workspace, dataset: Dataset, shown: Shown, report: C
 def stored_at(workspace: Workspace, dataset: Dataset, stored: Stored, budget: int, coverage: bool) -> tuple:  # type: ignore[type-arg]
     """The recipe of a stored selection at another budget, and its bindings."""
     from curation.complete import with_coverage
+    from curation.complete.stored import tidy
     from curation.recipe import Recipe, plan
-    from curation.ui.reuse import tidy
 
     parts = Parts(workspace, dataset.fingerprint)
     name = parts.add(stored.key).removeprefix("$")

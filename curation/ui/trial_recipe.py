@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from curation.complete import Step, add_default, complete
+from curation.complete.stored import Parts, tidy
 from curation.complete.trial import TRUSTED_FILE, trial_recipe
 from curation.core.artifacts import Selection
 from curation.core.errors import RecipeError
 from curation.recipe import Input, Recipe, plan, preset_names
 from curation.ui.pool import preset_title, title_of
 from curation.ui.ports import SCRATCH
-from curation.ui.reuse import Parts, tidy
 from curation.workspace import Workspace
 
 Kind = Literal["none", "source", "field", "labels", "selection", "file"]

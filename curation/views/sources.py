@@ -11,9 +11,10 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from curation.core.artifacts import Artifact, Features, Labels, Layout, Missing, Score, Selection
+from curation.core.artifacts import Artifact, Features, Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
+from curation.core.given import response_length, source_labels
 from curation.core.method import find
 from curation.selectors._filter_run import BUILTIN
 from curation.views.conditions import LENGTH, SOURCE
@@ -101,19 +102,6 @@ def _opened(root: str, key: str) -> Artifact:
     return Workspace(Path(root)).load(key)
 
 
-@lru_cache(4)
-def _sources_of(dataset: Dataset) -> Labels:
-    """The file of every row; kept, since a page asks at every run."""
-    names: dict[str, int] = {}
-    parts = [np.empty(0, np.int32)]
-    for chunk in dataset.column("source").chunks:
-        part = chunk.dictionary_encode()
-        table = np.array([names.setdefault(name, len(names)) for name in part.dictionary.to_pylist()], np.int32)
-        parts.append(table[part.indices.to_numpy(zero_copy_only=False)])
-    codes = np.concatenate(parts)
-    return Labels(dataset.fingerprint, codes, tuple(names), Missing.none(len(codes)))
-
-
 class WorkspaceSources:
     """The sources of a dataset in a workspace.
 
@@ -141,15 +129,13 @@ class WorkspaceSources:
     def score(self, key: str) -> Score:
         """The score of a key, or the length of the response."""
         if key == LENGTH:
-            values = self.dataset.lengths("response").astype(np.float64)
-            none = Missing.none(len(values))
-            return Score(self.dataset.fingerprint, values, none, "response length (characters)")
+            return response_length(self.dataset)
         return self._artifact(key, Score, "score")
 
     def labels(self, key: str) -> Labels:
         """The labels of a key, or the file that each row is from."""
         if key == SOURCE:
-            return _sources_of(self.dataset)
+            return source_labels(self.dataset)
         return self._artifact(key, Labels, "label")
 
     def layout(self, key: str) -> Layout:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from curation.comparison.shares import grouped, shares
-from curation.comparison.stored import source_labels
 from curation.core.artifacts import Labels, Missing
 from curation.core.dataset import from_pairs
+from curation.core.given import source_labels
 
 
 def labels_of(codes, names, missing=()):

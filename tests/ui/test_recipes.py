@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from curation import jobs
+from curation.complete.stored import Parts
 from curation.core.artifacts import BEYOND_BUDGET, Selection
 from curation.core.errors import RecipeError
 from curation.recipe import Recipe, plan
 from curation.ui.indicators import Ordered, indicators, indicators_recipe, preset
-from curation.ui.reuse import Parts
 from curation.ui.select_recipe import Wish, selection_recipe
 from curation.ui.select_why import at_budget, readable
 from curation.ui.training import Rate
