@@ -13,6 +13,7 @@ from curation.ui.compare_view import (
     JOBS,
     arm_cards,
     coverage_panel,
+    every_spread_panel,
     overlap_panel,
     patterns_panel,
     shares_panel,
@@ -78,6 +79,7 @@ with left:
     spread_panel(dataset, what)
 with right:
     shares_panel(workspace, dataset, what)
+every_spread_panel(dataset, what)
 weak = st.container()  # measured last: a fit may take seconds
 if len(found.arms) > 1:
     rows_panel(dataset, what)

@@ -19,6 +19,7 @@ from curation.ui import pool
 from curation.ui.compare_data import Compared
 from curation.ui.compare_presets import PRESETS
 from curation.ui.components import chart, class_badge, errors_shown, mode
+from curation.ui.rows import paged
 from curation.ui.run_panel import start_now
 from curation.ui.select_ask import SELECTION
 from curation.ui.text import number, percent, plain
@@ -27,6 +28,10 @@ from curation.workspace import Workspace
 SWATCH = 18
 """Pixels of the square in an arm's colour."""
 ACROSS = 3
+ABREAST, SMALL_FIGURES = 2, 10
+"""Distributions in a line, and on a page, of all scores."""
+OPEN_UP_TO = 200_000
+"""Rows up to which all distributions are drawn unasked: at a million each takes most of a second at first."""
 LANGUAGE, CLUSTERS = "language", "clusters"
 STILL_TO_MAKE = {LANGUAGE: "languages", CLUSTERS: "clusters"}
 """Groups that one click computes, and their step in `complete.DEFAULT_STEPS`."""
@@ -185,12 +190,30 @@ def spread_panel(dataset: Dataset, what: Compared) -> None:
     missing = {arm.name: arm.missing for arm in found.arms if arm.missing}
     if missing:
         st.caption("No value: " + ", ".join(f"{number(c)} rows of {plain(n)}" for n, c in missing.items()) + ".")
+
+
+@st.fragment
+def every_spread_panel(dataset: Dataset, what: Compared) -> None:
+    """Every score, and the length, over all arms: small figures beside each other, and their shifts as a table."""
     every = st.expander(
-        "All of them at a glance", icon=":material/grid_on:", on_change="rerun", key=f"compare.all.{what.slug}"
-    )
-    if every.open:
-        with every:
-            _all_numbers(dataset, what, names)
+        "All scores and length", icon=":material/grid_on:", expanded=len(dataset) <= OPEN_UP_TO, on_change="rerun",
+        key=f"compare.all.{what.slug}",
+    )  # fmt: skip
+    if not every.open:
+        return
+    with every:
+        names = data.numbers(dataset)
+        place = st.container()
+        keys = list(names)[paged(len(names), key=f"compare.all.page.{what.slug}", per_page=SMALL_FIGURES)]
+        with place:
+            for start in range(0, len(keys), ABREAST):
+                for column, key in zip(st.columns(ABREAST, gap="medium"), keys[start : start + ABREAST], strict=False):
+                    with column:
+                        chart(
+                            draw_spread(data.spread_of(what, dataset, key), mode()),
+                            key=f"compare.all.{what.slug}.{key}", alt=f"{names[key]} over the selections",
+                        )  # fmt: skip
+        _all_numbers(dataset, what, names)
 
 
 def _all_numbers(dataset: Dataset, what: Compared, names: dict[str, str]) -> None:

@@ -362,3 +362,12 @@ def test_a_job_that_ends_while_a_link_is_open_is_taken_over(open_page, few_rows,
     run("r1", "r2", "r3", arms={"first": "r1", "second": "r2"})
     at.run()
     assert [workspace.manifest(k)["step"] for k in at.multiselect(key="compare.arms").value] == ["r1", "r2"]
+
+
+def test_every_score_and_the_length_are_drawn_on_the_same_screen(opened, several):
+    at = opened(2)
+    workspace = Workspace.open(several)
+    dataset = workspace.datasets()[0].fingerprint
+    drawn = {e.key.rpartition(".")[2] for e in at.get("plotly_chart") if e.key and e.key.startswith("compare.all.")}
+    wanted = {r.key for r in workspace.results(dataset) if r.kind == "score"} | {"length"}
+    assert drawn == wanted
