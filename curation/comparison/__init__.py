@@ -1,7 +1,7 @@
 """Selections side by side, random always among them: overlap, coverage, distributions, cost and weakness, measured.
 
 `load_comparison` puts stored selections together; every measure is a pure function on its arrays that returns one of
-the values in `facts`.
+the values in `measured`.
 """
 
 from __future__ import annotations
@@ -9,25 +9,19 @@ from __future__ import annotations
 from curation.comparison.arms import load_comparison
 from curation.comparison.curves import coverage_curves, coverage_recipe
 from curation.comparison.difference import difference, older_selections
-from curation.comparison.facts import (
-    RANDOM,
-    Arm,
+from curation.comparison.facts import RANDOM, Arm, Comparison, Cost, LeftOut, StepCost, Weakness
+from curation.comparison.measured import (
     ArmSpread,
-    Comparison,
-    Cost,
     CoverageCurves,
     Curve,
     Difference,
     LabelChange,
-    LeftOut,
     Overlap,
     Pattern,
     Patterns,
     ScoreChange,
     Shares,
     Spread,
-    StepCost,
-    Weakness,
 )
 from curation.comparison.membership import agreed, left_by_one, only, overlap, patterns, taken_by_all, votes
 from curation.comparison.shares import shares

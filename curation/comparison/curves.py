@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from curation.comparison.facts import Arm, Comparison, CoverageCurves, Curve
+from curation.comparison.facts import Arm, Comparison
+from curation.comparison.measured import CoverageCurves, Curve
 from curation.complete import add_default, merge
 from curation.complete.stored import Parts
 from curation.core.artifacts import Coverage

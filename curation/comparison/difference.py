@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from curation.comparison.facts import Difference, LabelChange, ScoreChange
 from curation.comparison.lineage import preset_of
+from curation.comparison.measured import Difference, LabelChange, ScoreChange
 from curation.comparison.shares import MOST_LABELS, grouped
 from curation.comparison.spread import LENGTH, mean_difference
 from curation.core.artifacts import Labels, Score, Selection

@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from curation.comparison.facts import (
-    ArmSpread,
-    Comparison,
-    CoverageCurves,
-    LabelChange,
-    Overlap,
-    Patterns,
-    Shares,
-    Spread,
-)
+from curation.comparison.facts import Comparison
+from curation.comparison.measured import ArmSpread, CoverageCurves, LabelChange, Overlap, Patterns, Shares, Spread
 from curation.comparison.membership import votes
 from curation.coverage import MEASURES
 from curation.figures.agreement import agreement_figure

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from curation.comparison.chance import expected_overlap, hypergeometric_interval
-from curation.comparison.facts import Comparison, Overlap, Pattern, Patterns
+from curation.comparison.facts import Comparison
+from curation.comparison.measured import Overlap, Pattern, Patterns
 from curation.core.errors import CurationError
 from curation.selectors.consensus import consensus_order
 

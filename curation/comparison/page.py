@@ -7,7 +7,8 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from curation.comparison.facts import Arm, Difference, Weakness
+from curation.comparison.facts import Arm, Weakness
+from curation.comparison.measured import Difference
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

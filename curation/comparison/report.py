@@ -23,16 +23,8 @@ from curation.comparison.drawing import (
     draw_spread,
     map_pictures,
 )
-from curation.comparison.facts import (
-    Comparison,
-    CoverageCurves,
-    Difference,
-    Overlap,
-    Patterns,
-    Shares,
-    Spread,
-    Weakness,
-)
+from curation.comparison.facts import Comparison, Weakness
+from curation.comparison.measured import CoverageCurves, Difference, Overlap, Patterns, Shares, Spread
 from curation.core.dataset import Dataset
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from curation.comparison.chance import hypergeometric_interval
-from curation.comparison.facts import Comparison, Shares
+from curation.comparison.facts import Comparison
+from curation.comparison.measured import Shares
 from curation.core.artifacts import Labels
 
 MOST_LABELS = 30

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from curation.comparison.chance import ks_limit
-from curation.comparison.facts import ArmSpread, Comparison, Spread
+from curation.comparison.facts import Comparison
+from curation.comparison.measured import ArmSpread, Spread
 from curation.core.artifacts import Score
 from curation.core.dataset import Dataset
 
