@@ -273,13 +273,18 @@ class Pool:
     def map(
         self, *, color: Result | None = None, selection: Result | None = None, layout: Result | None = None
     ) -> go.Figure:
-        """The 2-D map as a plotly figure, coloured by a Score or Labels, with a Selection brought out."""
+        """The 2-D map as a plotly figure, coloured by a Score or Labels, with a Selection brought out.
+
+        A larger pool is drawn by a fixed sample of 20,000 rows; the app's map draws them all.
+        """
         from curation.figures.map import MAX_POINTS, map_figure
+        from curation.linalg.rank_correlation import sample_rows
 
         artifact = (layout or self.run("layout")).artifact
         if not isinstance(artifact, Layout):
             raise CurationError(f"'layout' wants a layout, this is {artifact.kind}")
-        rows = sample_rows(len(self), MAX_POINTS)
+        sampled = sample_rows(len(self), MAX_POINTS)
+        rows = np.arange(len(self)) if sampled is None else sampled
         painted = None if color is None else color.artifact
         chosen = None if selection is None else selection.artifact
         prompts = self.dataset.take(rows).texts("prompt")
@@ -290,13 +295,6 @@ class Pool:
             selected=chosen.mask[rows] if isinstance(chosen, Selection) else None,
             hover=[text[:160] for text in prompts],
         )
-
-
-def sample_rows(n: int, most: int) -> np.ndarray:
-    """At most `most` of `n` rows, evenly at random with a fixed seed, sorted."""
-    if n <= most:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(0).permutation(n)[:most])
 
 
 @dataclass(frozen=True)
