@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from curation.core.artifact import Artifact
+from curation.core.generated import Derived
 from curation.core.missing import NO_ROW, Missing
 from curation.core.selection import BEYOND_BUDGET, Selection
 from curation.core.training import Dynamics, Model, Trial
@@ -25,6 +26,7 @@ __all__ = [
     "NO_ROW",
     "Artifact",
     "Coverage",
+    "Derived",
     "Dynamics",
     "Export",
     "Features",
@@ -339,7 +341,20 @@ class Export(Artifact):
 
 KINDS: dict[str, type[Artifact]] = {
     cls.kind: cls
-    for cls in (Features, Score, Labels, Neighbours, Layout, Selection, Coverage, Export, Dynamics, Model, Trial)
+    for cls in (
+        Features,
+        Score,
+        Labels,
+        Neighbours,
+        Layout,
+        Selection,
+        Coverage,
+        Export,
+        Dynamics,
+        Model,
+        Trial,
+        Derived,
+    )
 }
 """Every kind that can be stored, by its name."""
 

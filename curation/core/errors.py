@@ -60,6 +60,10 @@ class JobCancelled(CurationError):  # noqa: N818 - the design's word
     """The user asked the running job to stop."""
 
 
+class CapReached(JobCancelled):  # noqa: N818 - beside JobCancelled
+    """The run has spent what it may; what was answered is stored, and a resumed run does not pay for it again."""
+
+
 def machine_problem(error: OSError | MemoryError) -> CurationError | None:
     """What the user can mend about an error of the operating system; None for any other, which is a bug."""
     if isinstance(error, MemoryError):

@@ -39,6 +39,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from curation.core.artifacts import Artifact, Export, Features, Labels, Model, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
+from curation.core.generated import Derived
 from curation.core.runtime import Runtime
 
 MethodClass = Literal["statistical", "zero-order", "first-order", "bayesian"]
@@ -62,6 +63,7 @@ FAMILIES: dict[str, str] = {
     "selector": "curation.selectors",
     "exporter": "curation.exporters",
     "trainer": "curation.trainers",
+    "generator": "curation.generators",
     "neighbours": "curation.neighbours",
     "layout": "curation.layout",
     "coverage": "curation.coverage",
@@ -168,6 +170,7 @@ class Method(BaseModel):
     version: ClassVar[int] = 1  # bumped whenever results change
     row_wise: ClassVar[bool] = False  # each row's result depends on that row alone, so it is kept per row content
     cached: ClassVar[bool] = True  # False for exporters: they act every time
+    remote: ClassVar[bool] = False  # it mostly waits for a server, so other jobs may compute meanwhile
     elsewhere: ClassVar[tuple[str, ...]] = ()  # ports whose artifacts belong to another Dataset (query rows)
     returns: ClassVar[type[Artifact]] = Artifact
 
@@ -337,6 +340,17 @@ class Trainer(Method):
     def parameters(self) -> float | None:
         """Parameters of the network that it makes; None = as many as the one it reads, or not known before."""
         return None
+
+
+class Generator(Method):
+    """Makes new rows: `generate(pool, runtime, *, ports) -> core.generated.Made`.
+
+    The engine stores them as a Dataset whose rows name their parent; other steps work on it by `on: $step`.
+    """
+
+    family: ClassVar[str] = "generator"
+    verb: ClassVar[str] = "generate"
+    returns: ClassVar[type[Artifact]] = Derived
 
 
 class Exporter(Method):

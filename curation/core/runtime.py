@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from curation.core.errors import CurationError
+from curation.core.spending import Caps, Meter
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -37,6 +38,9 @@ class Runtime:
         keep: A folder of this one step, or None: what is written there outlives a kill, and goes when the result is
             published (checkpoints, finished arms).
         record: Called with metrics worth a chart while a step runs, such as {"step": 20, "loss": 3.1}.
+        replies: The file in which replies of chat models are kept for ever, or None: kept for this run only.
+        caps: What asking chat models may cost in this run.
+        meter: What it has cost so far.
         context: Facts for exporters only: recipe text, folder of the run.
     """
 
@@ -48,6 +52,9 @@ class Runtime:
     cache: Path | None = None
     keep: Path | None = None
     record: Callable[[dict[str, float]], None] = _no_record
+    replies: Path | None = None
+    caps: Caps = Caps()
+    meter: Meter = field(default_factory=Meter)
     context: dict[str, Any] = field(default_factory=dict)
 
     def map(self, step: Callable[[T], U], batches: Iterable[T]) -> Iterator[U]:

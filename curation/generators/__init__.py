@@ -1,0 +1,1 @@
+"""Generators: new rows made from rows."""

@@ -1,0 +1,1 @@
+"""Chat models: connections, requests, stored replies, and methods that ask."""
