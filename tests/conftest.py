@@ -10,6 +10,8 @@ import pytest
 
 # tests work on a few rows, where a second thread of torch only waits; processes started by tests inherit it
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# never the connections of whoever runs the tests: nothing here may ask a server that costs money
+os.environ["CURATION_CONNECTIONS"] = str(Path(__file__).with_name("connections.yaml"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
