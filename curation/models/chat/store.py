@@ -1,0 +1,435 @@
+"""Replies of chat models, kept by what was asked: nothing that is stored is paid for twice.
+
+One SQLite file, shared by any number of processes and threads of one machine. It holds replies, never requests: what
+was asked is there as 16 bytes of a hash, with its length, endpoint and model. A reply may of course quote what it was
+asked about, so the file is readable by its owner only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+from zlib import crc32
+
+import psutil
+
+from curation.core.errors import CurationError, machine_problem
+from curation.models.chat.types import Reply, Request
+
+VERSION = 1
+"""Of the tables; raised when older programs could not use them."""
+
+_APPLICATION = 0x43525250  # "CRRP": which program a file is of
+_BUSY_SECONDS = 30.0
+_FOREIGN_SECONDS = 900.0
+_AT_ONCE = 1000  # keys in one query
+
+_TABLES = f"""
+PRAGMA journal_mode = WAL;
+CREATE TABLE replies (
+    key BLOB PRIMARY KEY, endpoint TEXT NOT NULL, model TEXT NOT NULL, characters INTEGER NOT NULL,
+    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, created REAL NOT NULL,
+    reply BLOB NOT NULL, checksum INTEGER NOT NULL
+);
+CREATE TABLE claims (
+    key BLOB PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, owner INTEGER NOT NULL,
+    time REAL NOT NULL
+) WITHOUT ROWID;
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+
+_INHERITED: list[Any] = []
+"""Connections of the process this one was forked from. Closing one here could damage the file, so they stay open."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Replies of one model.
+
+    Args:
+        endpoint: Address of the server, "local" or "stand-in".
+        model: As it was asked for.
+        replies: Count.
+        characters: Of what was asked, together.
+        tokens_in: Together.
+        tokens_out: Together.
+        bytes: Of the replies, without what the file needs to find them.
+        oldest: Seconds since 1970.
+        newest: Seconds since 1970.
+    """
+
+    endpoint: str
+    model: str
+    replies: int
+    characters: int
+    tokens_in: int
+    tokens_out: int
+    bytes: int
+    oldest: float
+    newest: float
+
+
+class ReplyStore:
+    """Replies by key, and who is asking for which just now.
+
+    A reply is there for every process when `put` returns and survives the end of this one, however it ends; a power cut
+    can lose the last few, which are then asked for again. Who wants to ask claims the key first; a claim ends with
+    `put` or `release`, with the store that made it, and with its process.
+
+    Args:
+        path: The file, made where it is absent; None = in memory, for this object only.
+
+    Raises:
+        CurationError: if the file is damaged, no such file or of a newer version; so does every method where the file
+            cannot be read or written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._owner = int.from_bytes(os.urandom(6), "big")
+        self._memory: sqlite3.Connection | None = None
+        self._lock = nullcontext() if path else threading.RLock()
+        if path is None:
+            self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            self._memory.executescript(_TABLES)
+            return
+        try:
+            if not path.exists():
+                _create(path)
+            if path.stat().st_size == 0:
+                raise self._damaged("it is empty")
+        except OSError as error:
+            raise machine_problem(error) or error from error
+        with self._telling() as db:
+            self._check(db)
+
+    # ------------------------------------------------------------------ replies
+
+    def get(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
+        """The stored replies among keys; absent ones are left out. Some 100,000 a second."""
+        found: dict[bytes, Reply] = {}
+        with self._telling() as db:
+            for at in range(0, len(keys), _AT_ONCE):
+                some = keys[at : at + _AT_ONCE]
+                marks = ",".join("?" * len(some))
+                sql = f"SELECT key, reply, checksum FROM replies WHERE key IN ({marks})"
+                for key, data, checksum in db.execute(sql, some):
+                    found[key] = self._read(data, checksum)
+        return found
+
+    def has(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Which keys have a reply, without reading the replies."""
+        found: set[bytes] = set()
+        with self._telling() as db:
+            for at in range(0, len(keys), _AT_ONCE):
+                some = keys[at : at + _AT_ONCE]
+                sql = f"SELECT key FROM replies WHERE key IN ({','.join('?' * len(some))})"
+                found.update(key for (key,) in db.execute(sql, some))
+        return found
+
+    def put(self, key: bytes, reply: Reply, request: Request, identity: dict[str, Any]) -> None:
+        """Store a reply and end the claim. A key that has a reply keeps it: the first one stands.
+
+        Args:
+            key: `request.key(identity)`.
+            reply: What came back.
+            request: What was asked; only its length is kept.
+            identity: Endpoint and model, from `Connection.identity`.
+        """
+        data = _packed(reply)
+        row = (
+            key, str(identity.get("endpoint", "")), str(identity.get("model", "")),
+            sum(len(text) for _, text in request.messages), reply.tokens_in, reply.tokens_out, time.time(),
+            data, crc32(data),
+        )  # fmt: skip
+        with self._telling() as db, _transaction(db):
+            db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            db.execute("DELETE FROM claims WHERE key = ?", (key,))
+
+    # ------------------------------------------------------------------- claims
+
+    def claim(self, key: bytes) -> bool:
+        """Ask for the right to ask.
+
+        Returns:
+            True: nobody has the reply and nobody else is asking; False: it is stored by now, or a living process (this
+            one included) is asking. `wait` then tells.
+        """
+        me, started = _me()
+        mine = (key, platform.node(), me, started, self._owner, time.time())
+        with self._telling() as db, _transaction(db):
+            if db.execute("SELECT 1 FROM replies WHERE key = ?", (key,)).fetchone() or self._held(db, key):
+                return False
+            db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", mine)
+            return True
+
+    def release(self, key: bytes) -> None:
+        """End a claim of this store without a reply."""
+        with self._telling() as db:
+            db.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._owner))
+
+    def held(self, key: bytes) -> bool:
+        """Whether a living process is asking."""
+        with self._telling() as db:
+            return self._held(db, key)
+
+    async def wait(self, key: bytes, every: float = 0.02, longest: float = 0.5) -> Reply | None:
+        """Wait while another is asking.
+
+        Args:
+            key: Whose claim was refused.
+            every: Seconds between the first looks.
+            longest: Seconds between looks later on.
+
+        Returns:
+            The reply, or None: whoever asked gave up or died, so claim again.
+        """
+        while True:
+            held = self.held(key)  # first: a reply that comes after this look is found by the next
+            found = self.get([key])
+            if found or not held:
+                return found.get(key)
+            await asyncio.sleep(every)
+            every = min(2 * every, longest)
+
+    def _held(self, db: sqlite3.Connection, key: bytes) -> bool:
+        claim = db.execute("SELECT host, pid, started, time FROM claims WHERE key = ?", (key,)).fetchone()
+        if claim is None:
+            return False
+        host, pid, started, since = claim
+        if host != platform.node():  # a container beside this one: its processes cannot be seen from here
+            return time.time() - since < _FOREIGN_SECONDS
+        return _runs(pid, started)
+
+    # ------------------------------------------------------------ what is there
+
+    def usage(self) -> list[Usage]:
+        """Replies by endpoint and model, the most first. Reads the whole file."""
+        sql = """SELECT endpoint, model, count(*), sum(characters), sum(tokens_in), sum(tokens_out),
+            sum(length(reply)), min(created), max(created) FROM replies GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
+        with self._telling() as db:
+            return [Usage(*row) for row in db.execute(sql)]
+
+    def size(self) -> int:
+        """Bytes on disk; 0 in memory."""
+        names = [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
+        return sum(name.stat().st_size for name in names if name.exists())
+
+    def check(self) -> None:
+        """Read everything.
+
+        Raises:
+            CurationError: if anything is damaged.
+        """
+        with self._telling() as db:
+            found = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
+            if found != ["ok"]:
+                raise self._damaged(found[0].splitlines()[-1])
+            for data, checksum in db.execute("SELECT reply, checksum FROM replies"):
+                self._read(data, checksum)
+
+    def export(self) -> Iterator[dict[str, Any]]:
+        """Every reply as plain values, oldest first, with its key in hexadecimal."""
+        sql = """SELECT key, endpoint, model, characters, created, reply, checksum FROM replies ORDER BY created"""
+        with self._telling() as db:
+            for key, endpoint, model, characters, created, data, checksum in db.execute(sql):
+                head = {"key": key.hex(), "endpoint": endpoint, "model": model, "characters": characters}
+                yield {**head, "created": created, "reply": asdict(self._read(data, checksum))}
+
+    def count(self, *, endpoint: str | None = None, model: str | None = None, before: float | None = None) -> int:
+        """Replies that `forget` with the same words would remove."""
+        where, values = _which(endpoint, model, before)
+        with self._telling() as db:
+            return int(db.execute(f"SELECT count(*) FROM replies {where}", values).fetchone()[0])
+
+    def forget(self, *, endpoint: str | None = None, model: str | None = None, before: float | None = None) -> int:
+        """Remove replies for good and give their room back; asking again costs again.
+
+        Args:
+            endpoint: Only those of this address.
+            model: Only those of this model.
+            before: Only those stored before this time, in seconds since 1970.
+
+        Returns:
+            How many went.
+        """
+        where, values = _which(endpoint, model, before)
+        with self._telling() as db:
+            gone = db.execute(f"DELETE FROM replies {where}", values).rowcount
+            db.execute("VACUUM")  # texts would stay readable in free pages
+            if self.path:
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    def close(self) -> None:
+        """End the claims of this store and the connection of this thread."""
+        with self._telling() as db:
+            db.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
+            if not self._memory:
+                db.close()
+                self._local.open = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ----------------------------------------------------------------- the file
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._memory:
+            return self._memory
+        pid, db = getattr(self._local, "open", None) or (0, None)
+        if db is None or pid != os.getpid():
+            if db is not None:
+                _INHERITED.append(db)
+            # a file that went away meanwhile must not come back empty
+            db = sqlite3.connect(
+                f"{Path(str(self.path)).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None,
+                timeout=_BUSY_SECONDS,
+            )  # fmt: skip
+            db.execute("PRAGMA synchronous = NORMAL")
+            self._local.open = (os.getpid(), db)
+        return db
+
+    @contextmanager
+    def _telling(self) -> Iterator[sqlite3.Connection]:
+        """The connection of this thread; what SQLite says is told in words a user can act on."""
+        try:
+            with self._lock:
+                yield self._connection() if self._memory or self.path and self.path.exists() else _none()
+        except sqlite3.Error as error:
+            raise self._problem(error) from error
+
+    def _check(self, db: sqlite3.Connection) -> None:
+        application = db.execute("PRAGMA application_id").fetchone()[0]
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if application != _APPLICATION:
+            raise CurationError(f"{self.path} is no file of stored replies", "move it away; a new one is then made")
+        if version > VERSION:
+            raise CurationError(
+                f"{self.path} was written by a newer version (tables {version}, known here: {VERSION})",
+                "update this program, or work in another workspace",
+            )
+        db.execute("SELECT key FROM replies LIMIT 1").fetchone()
+        db.execute("SELECT key FROM claims LIMIT 1").fetchone()
+
+    def _read(self, data: bytes, checksum: int) -> Reply:
+        if crc32(data) != checksum:
+            raise self._damaged("a reply is not what was written")
+        return _unpacked(data)
+
+    def _damaged(self, what: str) -> CurationError:
+        return CurationError(
+            f"the stored replies are damaged ({what}): {self.path}",
+            "put a copy back if there is one; otherwise move the file away, and its replies are asked for again",
+        )
+
+    def _problem(self, error: sqlite3.Error) -> CurationError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            return CurationError(f"the disk is full ({self.path})", "free some space; what was stored is not lost")
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return CurationError(
+                f"another program has held the stored replies for {_BUSY_SECONDS:.0f} s: {self.path}",
+                "close it, or try again later",
+            )
+        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
+            return CurationError(
+                f"the stored replies cannot be read and written: {self.path} ({error})", "see the disk"
+            )
+        return self._damaged(str(error))
+
+
+def _none() -> sqlite3.Connection:
+    error = sqlite3.OperationalError("there is no such file")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    raise error
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _create(path: Path) -> None:
+    """A file with empty tables, there in one step: an empty or half-made one is always damage."""
+    made = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        db = sqlite3.connect(made, isolation_level=None)
+        db.executescript(_TABLES)
+        db.close()
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass  # another process was quicker
+        except OSError:  # a file system without links
+            if not path.exists():
+                made.replace(path)
+    finally:
+        for end in ("", "-wal", "-shm"):
+            Path(f"{made}{end}").unlink(missing_ok=True)
+
+
+def _which(endpoint: str | None, model: str | None, before: float | None) -> tuple[str, list[Any]]:
+    asked = [("endpoint = ?", endpoint), ("model = ?", model), ("created < ?", before)]
+    said = [(sql, value) for sql, value in asked if value is not None]
+    return ("WHERE " + " AND ".join(sql for sql, _ in said) if said else ""), [value for _, value in said]
+
+
+def _packed(reply: Reply) -> bytes:
+    # JSON of Python: lone surrogates and infinite log-probabilities come back as they were
+    return json.dumps(list(reply.__dict__.values()), ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _unpacked(data: bytes) -> Reply:
+    text, finish, tokens_in, tokens_out, first, *rest = json.loads(data.decode("utf-8", "surrogatepass"))
+    places = tuple(tuple((token, value) for token, value in place) for place in first)
+    return Reply(text, finish, tokens_in, tokens_out, places, *rest)
+
+
+@lru_cache(1)
+def _started(pid: int) -> float:
+    return float(psutil.Process(pid).create_time())
+
+
+def _me() -> tuple[int, float]:
+    pid = os.getpid()
+    return pid, _started(pid)
+
+
+def _runs(pid: int, started: float) -> bool:
+    if (pid, started) == _me():
+        return True
+    try:
+        process = psutil.Process(pid)
+        # two seconds: the clock that start times are counted from may be set meanwhile
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < 2.0
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+    except psutil.AccessDenied:
+        return True
