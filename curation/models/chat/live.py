@@ -1,0 +1,49 @@
+"""Scores as they arrive, counted in bins for a page that shows them while the judge is still being asked."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from curation.core.runtime import Runtime
+
+BINS = 20
+EVERY_S = 1.0
+BIN, LOW, HIGH, SCORED = "bin_", "bins_low", "bins_high", "scored"
+
+
+class LiveScores:
+    """Counts scores and records them through `Runtime.record` about once a second.
+
+    ```python
+    live = LiveScores(runtime, low=0, high=5)
+    converse(len(pool), talk, connection, runtime, done=lambda row, score: live.add(score))
+    live.close()
+    ```
+
+    Args:
+        runtime: Whose `record` is called with `bin_0` … and the ends of the scale.
+        low: Lowest score that the scale has.
+        high: Highest; it falls into the last bin.
+        bins: Of equal width.
+    """
+
+    def __init__(self, runtime: Runtime, low: float, high: float, bins: int = BINS) -> None:
+        self.counts = np.zeros(bins, np.int64)
+        self._runtime, self._low, self._high, self._said = runtime, float(low), float(high), time.monotonic()
+
+    def add(self, score: float | None) -> None:
+        """Count one score; None and NaN, which say that a row has none, are not counted."""
+        if score is not None and math.isfinite(score):
+            place = (score - self._low) / (self._high - self._low) * len(self.counts)
+            self.counts[min(max(int(place), 0), len(self.counts) - 1)] += 1
+        if time.monotonic() - self._said >= EVERY_S:
+            self.close()
+
+    def close(self) -> None:
+        """Record what was counted so far."""
+        self._said = time.monotonic()
+        counts = {f"{BIN}{i}": float(c) for i, c in enumerate(self.counts)}
+        self._runtime.record({**counts, LOW: self._low, HIGH: self._high, SCORED: float(self.counts.sum())})
