@@ -18,6 +18,8 @@ import pytest
 from curation import jobs
 from curation.core.dataset import Row
 from curation.core.errors import CurationError, RecipeError
+from curation.core.spending import Caps
+from curation.jobs.control import caps_of
 from curation.recipe import Recipe, plan
 from curation.workspace import Workspace
 
@@ -238,3 +240,14 @@ def test_a_device_that_is_none_is_refused_before_a_job_exists(small):
 def test_strange_job_names_are_unknown(small, name):
     with pytest.raises(CurationError, match="no job"):
         jobs.status(small, name)
+
+
+# ---------------------------------------------------------------------- what asking may cost
+
+
+def test_caps_are_told_and_a_resumed_job_has_them_again(workspace: Workspace) -> None:
+    job = jobs.create(workspace, Recipe.read(SLOW), {}, caps=Caps(money=2.5, calls=100))
+    assert jobs.status(workspace, job.id).caps == {"money": 2.5, "tokens": None, "calls": 100}
+    facts = json.loads((job.folder / "job.json").read_text())
+    assert caps_of(facts) == Caps(money=2.5, calls=100)
+    assert caps_of({"title": "of an older version"}) == Caps()

@@ -71,6 +71,12 @@ class Meter:
     in_flight: int = 0
     failures: Counter[str] = field(default_factory=Counter)
 
+    def since(self, before: Meter) -> dict[str, float]:
+        """What was spent after a copy of this meter was made; {} where nobody was asked and nothing was looked up."""
+        counted = ("calls", "answered", "reused", "retries", "tokens_in", "tokens_out", "money")
+        spent = {name: getattr(self, name) - getattr(before, name) for name in counted}
+        return spent if any(spent.values()) else {}
+
     def facts(self) -> dict[str, Any]:
         """Plain numbers for a status file."""
         return {**self.__dict__, "failures": dict(self.failures)}

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from curation.core.artifacts import Artifact
+from curation.core.artifacts import Artifact, Derived
 from curation.core.dataset import Dataset
 from curation.core.method import Method, Size
 from curation.core.runtime import Runtime
-from curation.recipe import Plan, PlannedStep
+from curation.recipe import Plan, PlannedStep, maker_of
 from curation.workspace import Workspace
 
 
@@ -49,7 +49,12 @@ class Context:
     datasets: dict[str, Dataset] = field(default_factory=dict)
 
     def dataset(self, fingerprint: str) -> Dataset:
-        """A Dataset, opened once."""
+        """A Dataset, opened once; one that a step makes by that step's key."""
+        maker = maker_of(fingerprint)
+        if maker is not None:
+            derived = self.load(maker)
+            assert isinstance(derived, Derived), "a plan has every step after what it reads"
+            fingerprint = derived.rows
         if fingerprint not in self.datasets:
             self.datasets[fingerprint] = self.workspace.dataset(fingerprint)
         return self.datasets[fingerprint]
@@ -61,6 +66,15 @@ class Context:
         if key not in self.by_key:
             self.by_key[key] = self.workspace.load(key)
         return self.by_key[key]
+
+    def has(self, step: PlannedStep) -> bool:
+        """True when a step's result is stored; rows that a step made can have been removed as a dataset."""
+        if not (step.method.cached and self.workspace.has(step.key)):
+            return False
+        if step.method.returns is not Derived:
+            return True
+        derived = self.workspace.load(step.key)
+        return isinstance(derived, Derived) and self.workspace.holds(derived.rows)
 
     def ports(self, step: PlannedStep) -> dict[str, Any]:
         """What a step's verb reads: artifacts, and other Datasets."""
@@ -78,6 +92,10 @@ class Context:
             return {name: self.load(k) for name, k in keys.items()}
         return self.load(keys)
 
+    def _found(self, keys: Any) -> Any:
+        """Keys as they are, Datasets by their fingerprint."""
+        return self.dataset(keys).fingerprint if isinstance(keys, str) and maker_of(keys) else keys
+
     def keeping(self, step: PlannedStep) -> Runtime:
         """The runtime of one step: with a folder of its own that outlives a kill."""
         return dataclasses.replace(self.runtime, keep=self.workspace.keep(step.key))
@@ -90,19 +108,26 @@ class Context:
             self.waited += time.perf_counter() - start
             yield
 
-    def manifest(self, step: PlannedStep, seconds: float, peak: float, made: Made | None = None) -> dict[str, Any]:
+    def manifest(
+        self,
+        step: PlannedStep,
+        seconds: float,
+        peak: float,
+        made: Made | None = None,
+        spent: dict[str, float] | None = None,
+    ) -> dict[str, Any]:
         """How a result was made; `made` says how much of the work its seconds stand for."""
         return {
             "use": step.use,
             "version": step.method.version,
             "step": step.name,
             "parameters": step.method.model_dump(mode="json"),
-            "ports": step.ports,
+            "ports": {name: self._found(keys) for name, keys in step.ports.items()},
             "references": step.references,
             "within": step.within,
             "tokens": step.tokens,
             "quota": step.quota and step.quota[:2],
-            "dataset": step.dataset,
+            "dataset": self.dataset(step.dataset).fingerprint,
             # a shorter prefix of the order does not keep to the quota
             "order_key": None if step.quota else step.order_key,
             "rows_key": step.rows_key,
@@ -110,13 +135,14 @@ class Context:
             "rows_reused": made.rows_reused if made else 0,
             "whole": made.whole if made else True,
             "peak_mb": peak,
+            "spent": spent or {},
             "recipe": self.plan.resolved_yaml(),
             "bindings": self.plan.bindings,
         }
 
 
 def call(method: Method, pool: Dataset, runtime: Runtime, ports: dict[str, Any]) -> Artifact:
-    """Run a method's verb and check what it returns."""
+    """Run a method's verb and check what it returns. Generators make rows, not an artifact; see `engine.generating`."""
     made = getattr(method, method.verb)(pool, runtime, **ports)
     if not isinstance(made, method.returns):
         raise TypeError(f"{method.use()} returned {type(made).__name__}, not {method.returns.__name__}")

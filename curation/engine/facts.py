@@ -28,6 +28,7 @@ class StepFact:
         order_key: Key of the nested order, or None.
         rows_key: Key of the row-wise store, or None.
         note: Anything the user should know.
+        spent: What asking chat models took: calls, answered, reused, retries, tokens_in, tokens_out, money.
     """
 
     name: str
@@ -44,6 +45,7 @@ class StepFact:
     order_key: str | None = None
     rows_key: str | None = None
     note: str = ""
+    spent: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,27 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from curation.core.artifacts import Artifact, Features, Layout, Missing, Neighbours, Selection
+from curation.core.artifacts import Artifact, Derived, Features, Layout, Missing, Neighbours, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, JobCancelled, RecipeError, machine_problem
-from curation.core.method import Selector
+from curation.core.method import Generator, Selector
 from curation.core.runtime import Runtime
 from curation.engine.context import Context, Made, call
 from curation.engine.cutting import cut, either, outside, size_of, spread
 from curation.engine.facts import FailedStep, Outcome, StepFact
+from curation.engine.generating import generate, with_note
 from curation.engine.peak import peak_mb, reset_peak
 from curation.engine.rows import row_wise
 from curation.engine.selecting import select
 from curation.estimates import timing_entry
-from curation.recipe import Plan, PlannedStep
+from curation.recipe import Plan, PlannedStep, maker_of
 from curation.workspace import Workspace, folder_bytes
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ def run(
     outputs: Path | None = None,
     go_on: bool = False,
     failed_step: Callable[[FailedStep], None] = lambda failure: None,
+    turn: Callable[[PlannedStep], AbstractContextManager[None]] = lambda step: nullcontext(),
 ) -> Outcome:
     """Carry out all steps of a plan.
 
@@ -60,13 +63,17 @@ def run(
         go_on: After a step that fails, go on with those that do not read it. A full disk and a cancelled job still end
             the run.
         failed_step: Called after each step that failed or was left out because of one.
+        turn: Held while a step is carried out: other processes may have to wait for it.
 
     Raises:
         CurationError: naming the step and method; with `go_on` only if there is no result in the end.
     """
     runtime = runtime or Runtime()
-    if runtime.cache is None:
-        runtime = dataclasses.replace(runtime, cache=workspace.root / "cache")
+    runtime = dataclasses.replace(
+        runtime,
+        cache=runtime.cache or workspace.root / "cache",
+        replies=runtime.replies or workspace.root / "replies.sqlite",
+    )
     folder = outputs or workspace.root / "exports" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
     runner = _Runner(Context(plan, workspace, runtime, waiting), folder)
     steps: list[StepFact] = []
@@ -78,7 +85,8 @@ def run(
         if because:
             failed.append(FailedStep(step.name, step.use, f"left out, since '{because}' failed", "", because))
         else:
-            made = runner.attempt(step, steps) if go_on else runner.step(step, steps)
+            with turn(step):
+                made = runner.attempt(step, steps) if go_on else runner.step(step, steps)
             if isinstance(made, StepFact):
                 steps.append(made)
                 done_step(made)
@@ -93,12 +101,12 @@ def run(
 
 def _read_by(step: PlannedStep) -> Iterator[str]:
     """Keys of what a step reads."""
-    more = [step.within and step.within[1], step.tokens, step.quota and step.quota[1]]
+    more = [step.dataset, step.within and step.within[1], step.tokens, step.quota and step.quota[1]]
     line: list[Any] = [*step.ports.values(), *more]
     while line:
         value = line.pop(0)
         if isinstance(value, str):
-            yield value
+            yield maker_of(value) or value
         elif isinstance(value, dict):
             line += value.values()
         elif isinstance(value, list):
@@ -145,19 +153,21 @@ class _Runner:
     def _step(self, step: PlannedStep, before: list[StepFact]) -> StepFact:
         context, workspace = self.context, self.context.workspace
         context.runtime.progress(0, 1, step.name)
-        if step.method.cached and workspace.has(step.key):
+        if context.has(step):
             return self._fact(step, 0.0, reused=True)
         with workspace.lock(step.key, lambda: context.waiting(f"another job computes '{step.name}'")):
-            if step.method.cached and workspace.has(step.key):
+            if context.has(step):
                 return self._fact(step, 0.0, reused=True)
             reset_peak()
             context.waited = 0.0
-            start = time.perf_counter()
+            start, meter = time.perf_counter(), dataclasses.replace(context.runtime.meter)
             made = self._compute(step, before)
             seconds = max(time.perf_counter() - start - context.waited, 0.0)
-            peak = peak_mb()
+            peak, spent = peak_mb(), context.runtime.meter.since(meter)
             if step.method.cached:
-                workspace.publish(step.key, made.artifact, context.manifest(step, seconds, peak, made))
+                if isinstance(made.artifact, Derived):
+                    workspace.forget(step.key)  # of rows that were removed since
+                workspace.publish(step.key, made.artifact, context.manifest(step, seconds, peak, made, spent))
                 workspace.discard(step.key)
                 # from here on as stored: mapped instead of in memory, and read-only
                 context.by_key[step.key] = workspace.load(step.key)
@@ -167,11 +177,19 @@ class _Runner:
             rows = len(context.dataset(step.dataset))
             size = folder_bytes(workspace.root / "results" / step.key) / rows if step.method.cached else None
             device = context.runtime.device
-            workspace.record_timing(timing_entry(step.method, made.size, seconds, device, bytes_per_row=size))
-        return self._fact(step, seconds, reused=False, peak=peak, made=made)
+            entry = timing_entry(step.method, made.size, seconds, device, bytes_per_row=size)
+            workspace.record_timing({**entry, **spent})
+        return self._fact(step, seconds, reused=False, peak=peak, made=made, spent=spent)
 
     def _fact(
-        self, step: PlannedStep, seconds: float, *, reused: bool, peak: float = 0.0, made: Made | None = None
+        self,
+        step: PlannedStep,
+        seconds: float,
+        *,
+        reused: bool,
+        peak: float = 0.0,
+        made: Made | None = None,
+        spent: dict[str, float] | None = None,
     ) -> StepFact:
         artifact = cast(Artifact, self.context.load(step.key))
         self.artifacts[step.name] = artifact
@@ -193,17 +211,22 @@ class _Runner:
             order_key=step.order_key,
             rows_key=step.rows_key,
             note=note,
+            spent=spent or {},
         )
 
     # ------------------------------------------------------------------ the three ways
 
     def _compute(self, step: PlannedStep, before: list[StepFact]) -> Made:
-        context = self.context
+        context, workspace = self.context, self.context.workspace
         pool = context.dataset(step.dataset)
         within = cast(Selection | None, context.load(step.within[1])) if step.within else None
         ports = context.ports(step)
         if isinstance(step.method, Selector):
             return select(context, step, step.method, pool, ports, within)
+        if isinstance(step.method, Generator):
+            made = generate(workspace, step, step.method, pool, context.keeping(step), ports, within)
+            context.by_key.pop(step.key, None)
+            return Made(made, size_of(pool, np.flatnonzero(made.children() > 0), ports, 0), note=with_note(made))
         if step.rows_key is not None:
             return row_wise(context, step, pool, within, ports)
         return self._whole(step, pool, ports, within, before)

@@ -35,7 +35,7 @@ from curation.core.errors import CurationError
 from curation.core.method import Ask, Method, Port, Selector, Size, find
 from curation.core.runtime import Runtime
 from curation.estimates.timings import DEFAULT_DIMS, count_of, digest, timing_entry
-from curation.recipe import Plan, PlannedStep
+from curation.recipe import Plan, PlannedStep, maker_of
 from curation.workspace import Workspace, folder_bytes
 
 TIMEOUT_S = 240
@@ -62,7 +62,7 @@ def calibrate_steps(steps: list[PlannedStep], plan: Plan, workspace: Workspace, 
             "elsewhere": _elsewhere(s, plan),
         }
         for s in steps
-        if s.method.cached
+        if s.method.cached and maker_of(s.dataset) is None
     ]
     if not jobs:
         return

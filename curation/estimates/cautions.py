@@ -10,7 +10,7 @@ import numpy as np
 
 from curation.core.dataset import WhichText
 from curation.core.method import Encoder
-from curation.recipe import Plan
+from curation.recipe import Plan, maker_of
 from curation.workspace import Workspace
 
 SAMPLE_ROWS = 200
@@ -26,7 +26,12 @@ def cautions(plan: Plan, workspace: Workspace) -> list[str]:
     found = []
     for step in plan.steps:
         languages = getattr(step.method, "languages", None)
-        if not isinstance(step.method, Encoder) or not callable(languages) or workspace.has(step.key):
+        if (
+            maker_of(step.dataset)
+            or not isinstance(step.method, Encoder)
+            or not callable(languages)
+            or workspace.has(step.key)
+        ):
             continue
         known = languages()
         if not known:

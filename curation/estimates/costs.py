@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from curation.core.artifacts import Features, Model
+from curation.core.artifacts import Derived, Features, Model
 from curation.core.dataset import Dataset
 from curation.core.method import Size, Trainer
 from curation.core.runtime import Runtime
 from curation.estimates.calibration import calibrate_steps
 from curation.estimates.timings import DEFAULT_DIMS, count_of, digest, predict, usable
-from curation.recipe import Plan, PlannedStep
+from curation.recipe import Plan, PlannedStep, maker_of
 from curation.workspace import Workspace
 
 
@@ -61,22 +61,37 @@ def estimate(plan: Plan, workspace: Workspace, runtime: Runtime, *, calibrate: b
         calibrate: Run a short calibration for steps never run here (seconds); False leaves them "unknown", or "similar"
             where the same method ran with other parameters.
     """
-    datasets = {f: workspace.dataset(f) for f in plan.datasets}
-    sizes = {s.name: _size(s, plan, workspace, datasets[s.dataset]) for s in plan.steps}
+    datasets = {s.name: _rows_for(s, plan, workspace) for s in plan.steps}
+    sizes = {s.name: _size(s, plan, workspace, datasets[s.name][0]) for s in plan.steps}
     timings = workspace.timings()
     if calibrate:
-        unknown = [s for s in plan.steps if not _stored(s, workspace) and not _known(s, timings, runtime)]
+        there = [s for s in plan.steps if datasets[s.name][1] and not s.method.remote]  # asking costs money
+        unknown = [s for s in there if not _stored(s, workspace) and not _known(s, timings, runtime)]
         if unknown:
             calibrate_steps(unknown, plan, workspace, runtime)
             timings = workspace.timings()
     begun: set[str] = set()
     found = []
     for step in plan.steps:
-        rows, cold = len(datasets[step.dataset]), step.use not in begun
+        rows, cold = len(datasets[step.name][0]), step.use not in begun
         found.append(_estimate(step, sizes[step.name], timings, workspace, runtime, rows=rows, cold=cold))
         if not found[-1].reused:
             begun.add(step.use)
     return found
+
+
+def _rows_for(step: PlannedStep, plan: Plan, workspace: Workspace) -> tuple[Dataset, bool]:
+    """The Dataset that a step works on, and whether it is that; before a generator has run, the rows it reads."""
+    maker = maker_of(step.dataset)
+    if maker is None:
+        return workspace.dataset(step.dataset), True
+    if workspace.has(maker):
+        made = workspace.load(maker)
+        assert isinstance(made, Derived)
+        if workspace.holds(made.rows):
+            return workspace.dataset(made.rows), True
+    before = next(s for s in plan.steps if s.key == maker)
+    return _rows_for(before, plan, workspace)[0], False
 
 
 def _stored(step: PlannedStep, workspace: Workspace) -> bool:

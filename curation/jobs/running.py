@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -17,9 +18,10 @@ import psutil
 
 from curation.core.errors import CurationError, JobCancelled, machine_problem
 from curation.core.runtime import Runtime, checked_device, resolve_device
+from curation.core.spending import Caps, Meter
 from curation.engine import FailedStep, Outcome, StepFact, run
 from curation.estimates import as_dicts, estimate
-from curation.jobs.control import create
+from curation.jobs.control import NO_CAPS, caps_of, create
 from curation.jobs.metrics import record
 from curation.jobs.status import Job, Status, job_folder, read_status, write_status
 from curation.recipe import Recipe, plan
@@ -37,6 +39,7 @@ class _Reporter:
     def __init__(self, folder: Path, status: Status, echo: Callable[[Status], None]) -> None:
         self.folder, self.facts, self.echo = folder, asdict(status), echo
         self.written = 0.0
+        self.meter = Meter()
         self.step_started = time.monotonic()
 
     def set(self, **facts: Any) -> None:
@@ -45,6 +48,8 @@ class _Reporter:
 
     def _set(self, facts: dict[str, Any], *, now: bool) -> None:
         self.facts.update(facts, updated=time.time())
+        if self.meter.calls or self.meter.reused:
+            self.facts["spent"] = self.meter.facts()
         if now or time.monotonic() - self.written > STATUS_EVERY_S:
             self.written = time.monotonic()
             status = Status(**self.facts)
@@ -96,6 +101,17 @@ class _Reporter:
         self._set(facts, now=False)
 
 
+class _Turns:
+    """One job at a time computes on a device."""
+
+    def __init__(self, workspace: Workspace, device: str, reporter: _Reporter) -> None:
+        self.workspace, self.device, self.reporter = workspace, device, reporter
+
+    def taken(self) -> contextlib.AbstractContextManager[None]:
+        """The turn, once it is free."""
+        return self.workspace.lock(self.device, lambda: self.reporter.waiting("waiting for another job to finish"))
+
+
 def run_here(
     workspace: Workspace,
     recipe: Recipe,
@@ -106,6 +122,7 @@ def run_here(
     echo: Callable[[Status], None] = lambda status: None,
     outputs: Path | None = None,
     go_on: bool = False,
+    caps: Caps = NO_CAPS,
 ) -> tuple[Job, Outcome]:
     """Run a recipe in this process, as a job of the list.
 
@@ -118,8 +135,9 @@ def run_here(
         echo: Called with every new status.
         outputs: Folder for what exporters write.
         go_on: After a step that fails, go on with those that do not read it; `Outcome.failed` tells which.
+        caps: What asking chat models may cost.
     """
-    job = create(workspace, recipe, bindings, title=title, device=device, go_on=go_on)
+    job = create(workspace, recipe, bindings, title=title, device=device, go_on=go_on, caps=caps)
     return job, _carry_out(workspace, job, echo, outputs)
 
 
@@ -133,12 +151,15 @@ def _carry_out(
     try:
         device = resolve_device() if facts["device"] == "auto" else checked_device(facts["device"])
         runtime = Runtime(
-            device=device, workers=os.cpu_count() or 1, progress=reporter.progress, record=reporter.record
-        )
+            device=device, workers=os.cpu_count() or 1, progress=reporter.progress, record=reporter.record,
+            caps=caps_of(facts), meter=reporter.meter,
+        )  # fmt: skip
         recipe = Recipe.read(job.folder / "recipe.yaml")
-        turn = "cpu" if device == "cpu" else "gpu"
-        with workspace.lock(turn, lambda: reporter.waiting("waiting for another job to finish")):
-            made = plan(recipe, workspace, facts["bindings"], runtime)
+        turns = _Turns(workspace, "cpu" if device == "cpu" else "gpu", reporter)
+        made = plan(recipe, workspace, facts["bindings"], runtime)
+        # a job that waits for a server half of its time takes the turn step by step, so that others compute meanwhile
+        stepwise = any(step.method.remote for step in made.steps)
+        with contextlib.nullcontext() if stepwise else turns.taken():
             keys = [k for s in made.steps for k in (s.key, s.order_key, s.rows_key) if k]
             (job.folder / "resolved.yaml").write_text(made.resolved_yaml(), encoding="utf-8")
             expected = as_dicts(estimate(made, workspace, runtime, calibrate=False))
@@ -148,6 +169,7 @@ def _carry_out(
                 on_step=reporter.on_step, done_step=reporter.done_step, waiting=reporter.waiting,
                 outputs=outputs or workspace.root / "exports" / job.id, go_on=bool(facts.get("go_on")),
                 failed_step=reporter.failed_step,
+                turn=lambda step: turns.taken() if stepwise and not step.method.remote else contextlib.nullcontext(),
             )  # fmt: skip
         end: dict[str, Any] = {"step_index": len(made.steps), "seconds_left": None, "note": "", "finished": time.time()}
         if outcome.failed:

@@ -49,6 +49,8 @@ class Status:
         failed: FailedStep of each step that a job which goes on after failures had to do without.
         estimates: Estimate of each step, made before the run.
         keys: Of everything the plan makes, so that `prune` keeps what a killed job would need again.
+        spent: What asking chat models took so far in this run, see `core.spending.Meter`.
+        caps: What it may take at most: money, tokens, calls.
         pid: Of the process.
         pid_created: Start time of the process: a reused pid does not count.
     """
@@ -77,6 +79,8 @@ class Status:
     failed: list[dict[str, Any]] = field(default_factory=list)
     estimates: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    spent: dict[str, Any] = field(default_factory=dict)
+    caps: dict[str, Any] = field(default_factory=dict)
     pid: int = 0
     pid_created: float = 0.0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from curation.recipe.data import INPUT_KINDS, RESERVED, Input, Recipe, load_yaml, preset_names, preset_text
-from curation.recipe.planning import Plan, PlannedStep, hash_key, plan
+from curation.recipe.planning import DERIVED, Plan, PlannedStep, hash_key, maker_of, plan
 
 __all__ = [
+    "DERIVED",
     "INPUT_KINDS",
     "RESERVED",
     "Input",
@@ -14,6 +15,7 @@ __all__ = [
     "Recipe",
     "hash_key",
     "load_yaml",
+    "maker_of",
     "plan",
     "preset_names",
     "preset_text",

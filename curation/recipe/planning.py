@@ -14,12 +14,20 @@ from pydantic import ValidationError
 from curation.core.artifacts import KINDS, Artifact, Labels, Model, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
-from curation.core.method import Method, Port, Selector, Trainer, find, parse_budget
+from curation.core.method import Generator, Method, Port, Selector, Trainer, find, parse_budget
 from curation.core.quota import Quota
 from curation.core.runtime import Runtime
 from curation.recipe.data import INPUT_KINDS, RESERVED, Input, Recipe, first_problem
 from curation.workspace import Workspace
 from curation.workspace.files import exists, user_path
+
+DERIVED = "@"
+"""Before the key of a generator's step it names the Dataset which that step makes, whose rows are not known yet."""
+
+
+def maker_of(dataset: str) -> str | None:
+    """The key of the step that makes a Dataset, None for one that is there already."""
+    return dataset.removeprefix(DERIVED) if dataset.startswith(DERIVED) else None
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class PlannedStep:
         use: The method's recipe name.
         ports: Port → key, list of keys, dict name → key, or None.
         references: Port → the names as written (`embed`), in the same shape.
-        dataset: Fingerprint of the Dataset it works on.
+        dataset: Fingerprint of the Dataset it works on; `@` and the step's key where another step makes it.
         within: Name and key of the Selection that limits it, or None.
         tokens: Key of the Score with token counts, or None.
         key: Of its result.
@@ -64,7 +72,7 @@ class Plan:
         steps: All of them.
         result: Name of the result's step.
         bindings: Input → fingerprint or key, files resolved.
-        datasets: Fingerprints that the steps work on.
+        datasets: Fingerprints that the steps work on, those that a step makes left out.
     """
 
     recipe: Recipe
@@ -141,7 +149,7 @@ class _Planner:
         result = self.recipe.result.removeprefix("$")
         if result not in self.planned:
             raise RecipeError(f"the result '{self.recipe.result}' is no step", f"steps: {', '.join(self.planned)}")
-        datasets = sorted({s.dataset for s in self.planned.values()})
+        datasets = sorted({s.dataset for s in self.planned.values() if maker_of(s.dataset) is None})
         bound = {n: k for n in self.recipe.inputs if (k := self.keys[n]) is not None}
         return Plan(self.recipe, list(self.planned.values()), result, bound, datasets)
 
@@ -262,6 +270,8 @@ class _Planner:
         if isinstance(method, Trainer) and method.independent():
             self.networks[key] = hash_key(identity)
         self.kinds[name], self.keys[name], self.dataset_of[name] = method.returns, key, dataset
+        if isinstance(method, Generator):  # what others read of it are its rows
+            self.kinds[name], self.keys[name], self.dataset_of[name] = None, DERIVED + key, DERIVED + key
         return PlannedStep(
             name, method, method.use(), keys, references, dataset, within, tokens, key, order_key, rows_key, quota
         )
@@ -340,7 +350,7 @@ class _Planner:
                 raise RecipeError(f"'on' reads {given['on']}, which is not bound", f"--input {name}=DATASET")
             named = {name: self.dataset_of[name], **named}
         if not named:
-            inputs = [n for n, kind in self.kinds.items() if kind is None and n in self.dataset_of]
+            inputs = [n for n in self.recipe.inputs if self.kinds[n] is None and n in self.dataset_of]
             if len(inputs) != 1:
                 raise RecipeError("it is not said which rows it works on", "add  on: $pool")
             named = {inputs[0]: self.dataset_of[inputs[0]]}

@@ -9,6 +9,7 @@ orders/<key>-<length>/    nested orders, as far as they have been asked for
 rows/<key>/<segment>/     row-wise results by row content
 keep/<key>/               what an unfinished step needs to go on after a kill (checkpoints)
 decisions/<fingerprint>.jsonl  what was decided by hand, in events
+replies.sqlite            what chat models replied, by what was asked; paid for, so `prune` leaves it
 timings.jsonl             work and seconds of finished steps, for estimates
 jobs/  exports/  cache/  locks/  tmp/
 ```
@@ -219,6 +220,13 @@ class Workspace:
         """True when `dataset(name)` would find one by name, without looking at files."""
         return name in self._names() or any(d.name == name for d in self.datasets())
 
+    def holds(self, fingerprint: str) -> bool:
+        """True when the Dataset of this whole fingerprint is here."""
+        return (
+            bool(_FINGERPRINT.fullmatch(fingerprint))
+            and (self.root / "datasets" / fingerprint / "dataset.json").exists()
+        )
+
     def dataset(self, name: str) -> Dataset:
         """A Dataset by name, fingerprint, or `name@first digits`.
 
@@ -297,6 +305,12 @@ class Workspace:
     def publish(self, key: str, artifact: Artifact, manifest: dict[str, Any]) -> None:
         """Store an artifact under a key; what is already there stays."""
         self._store(self.root / "results" / key, artifact, {**manifest, "key": key})
+
+    def forget(self, key: str) -> None:
+        """Remove the result of a key, if it is there."""
+        self._infos.pop(key, None)
+        if _KEY.fullmatch(key):
+            self._remove(self.root / "results" / key)
 
     def _store(self, target: Path, artifact: Artifact, manifest: dict[str, Any]) -> None:
         with self.scratch() as folder:
@@ -387,8 +401,9 @@ class Workspace:
     # ------------------------------------------------------------------ disk
 
     def usage(self) -> dict[str, int]:
-        """Bytes per area."""
-        return {area: folder_bytes(self.root / area) for area in AREAS if area != "locks"}
+        """Bytes per area, replies of chat models among them."""
+        sizes = {area: folder_bytes(self.root / area) for area in AREAS if area != "locks"}
+        return {**sizes, "replies": sum(p.stat().st_size for p in self.root.glob("replies.sqlite*"))}
 
     def prune(self, *, dry_run: bool = False) -> Pruned:
         """Remove what nothing refers to.
