@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,3 +91,32 @@ class Answer:
     reply: Reply | None
     reason: str = ""
     stored: bool = False
+
+
+@dataclass(frozen=True)
+class Unparsed:
+    """A reply that is not what was asked for.
+
+    Args:
+        reason: One short sentence without row-specific detail (it is counted).
+    """
+
+    reason: str
+
+
+_THINK = re.compile(r"\s*<(think|thinking|reasoning)>.*?</\1>\s*", re.DOTALL | re.IGNORECASE)
+_OPEN_THINK = re.compile(r"\s*<(think|thinking|reasoning)>", re.IGNORECASE)
+
+
+def spoken(text: str) -> str:
+    """A reply without the thinking that some models put before it; "" when the thinking never ended.
+
+    Some chat templates open the block themselves, so a reply may hold only its end.
+    """
+    found = _THINK.match(text)
+    if found:
+        return text[found.end() :]
+    if _OPEN_THINK.match(text):
+        return ""
+    head, end, rest = text.partition("</think>")
+    return rest.lstrip() if end and "<think>" not in head else text
