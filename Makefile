@@ -35,5 +35,5 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fast,hub,judge,report,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[fast,hub,report,dev]'
 	touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,9 +41,7 @@ def generate(
     part, given = pool, ports
     if len(rows) < len(pool):
         part = pool.take(rows)
-        given = {
-            p: v if p in method.elsewhere else cut(v, rows, part.fingerprint) for p, v in ports.items()
-        }  # fmt: skip
+        given = {p: v if p in method.elsewhere else cut(v, rows, part.fingerprint) for p, v in ports.items()}
     made = method.generate(part, runtime, **given)  # type: ignore[attr-defined]
     if not isinstance(made, Made):
         raise TypeError(f"{method.use()} returned {type(made).__name__}, not Made")
@@ -51,7 +50,10 @@ def generate(
         raise CurationError("not one row was made", why)
     parents = np.where(made.parents >= 0, rows[made.parents], NO_ROW).astype(np.int64)
     name = f"{pool.name} ({made.name})"
-    stored = workspace.add_rows(_with_parents(made, parents, pool, name), name)
+    counts = Counter((row.source or name, row.form) for row in made.rows)
+    sources = [{"name": source, "form": form, "rows": n, "rejected": 0} for (source, form), n in counts.items()]
+    origin = {"made_from": pool.fingerprint, "made_by": method.use(), "sources": sources}
+    stored = workspace.add_rows(_with_parents(made, parents, pool, name), name, origin)
     whole = made.missing.scatter(rows, len(pool), "")
     codes = np.where(absent.mask, absent.codes + len(whole.reasons), whole.codes).astype(np.int16)
     missing = Missing(codes, (*whole.reasons, *absent.reasons)).compact()

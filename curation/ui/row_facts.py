@@ -8,10 +8,10 @@ from typing import cast
 import numpy as np
 import streamlit as st
 
-from curation.core.artifacts import Labels, Neighbours, Score
+from curation.core.artifacts import Derived, Labels, Neighbours, Score
 from curation.core.dataset import Dataset
 from curation.ui import pool, session
-from curation.ui.pool import Stored
+from curation.ui.pool import Stored, title_of
 from curation.ui.select_why import readable, why_row
 from curation.ui.text import one_line
 
@@ -116,6 +116,43 @@ def explanations(dataset: Dataset, row: int) -> list[tuple[str, str]]:
             if text is not None and str(text).strip():
                 found.append((f"{stored.name} · {name.replace('_', ' ')}", str(text)))
     return found
+
+
+# ------------------------------------------------------------------ where it comes from
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The row that a made row was made from.
+
+    Args:
+        dataset: Name of its dataset, "" when that is gone.
+        row: Its index there.
+        text: Its prompt.
+        title: Of the method that made the new row.
+    """
+
+    dataset: str
+    row: int
+    text: str
+    title: str
+
+
+def parent_of(dataset: Dataset, row: int) -> Parent | None:
+    """Where a row of a Dataset that a generator made comes from; None for rows that were read from a file."""
+    origin = dataset.facts.get("made_from")
+    if not origin:
+        return None
+    title = title_of(str(dataset.facts.get("made_by", "")))
+    for info in session.results(str(origin), Derived.kind):
+        made = session.workspace().load(info.key)
+        if isinstance(made, Derived) and made.rows == dataset.fingerprint and session.workspace().holds(made.dataset):
+            parent = int(made.parents[row])
+            if parent < 0:
+                return None
+            pool_of = session.workspace().dataset(made.dataset)
+            return Parent(pool_of.name, parent, pool_of.column("prompt")[parent].as_py(), title)
+    return Parent("", -1, "", title)
 
 
 # ------------------------------------------------------------------ labels

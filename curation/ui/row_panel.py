@@ -253,12 +253,23 @@ def _note(key: str, log: DecisionLog, state: Decisions, row: int, drawn: Sequenc
 
 
 def _facts(dataset: Dataset, row: int, place: _Place) -> None:
+    _parent(row_facts.parent_of(dataset, row))
     _scores(row_facts.places(dataset, row), row_facts.explanations(dataset, row), place.key)
     _labels(row_facts.labels_of(dataset, row))
     _selections(*row_facts.verdicts(dataset, row))
     copies, near = row_facts.others(dataset, row)
     _others("Copies", copies, place)
     _others("Nearest rows", near, place)
+
+
+def _parent(parent: row_facts.Parent | None) -> None:
+    if parent is None:
+        return
+    where = f"row {parent.row:,} of {plain(parent.dataset)}" if parent.dataset else "rows that are gone"
+    st.markdown(f"**Made from** :gray[{where}, by {plain(parent.title)}]")
+    if parent.text:
+        with st.expander("What that row asks", icon=":material/account_tree:"):
+            st.text(visible(parent.text[:LETTERS_SHOWN]))
 
 
 def _text(dataset: Dataset, row: int, key: str, words: Sequence[str], marks: Sequence[Mark], find: Find | None) -> None:

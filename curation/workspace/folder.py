@@ -162,14 +162,14 @@ class Workspace:
 
         return self._new_dataset(name, fill)
 
-    def add_rows(self, rows: Iterable[Row], name: str) -> Added:
-        """Store rows made in Python as a Dataset."""
+    def add_rows(self, rows: Iterable[Row], name: str, facts: dict[str, Any] | None = None) -> Added:
+        """Store rows made in Python as a Dataset; `facts` go into its `dataset.json`."""
 
         def fill(writer: DatasetWriter) -> dict[str, Any]:
             for row in rows:
                 record = json.loads(row.record)
                 writer.add(row, record if isinstance(record, dict) else ())
-            return {"rejected": 0}
+            return {**(facts or {}), "rejected": 0}
 
         return self._new_dataset(name, fill)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from curation import jobs
-from curation.core.artifacts import Derived, Missing, Selection
+from curation.core.artifacts import Derived, Export, Missing, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
 from curation.core.generated import Made
@@ -144,3 +144,22 @@ def test_as_a_job(workspace: Workspace) -> None:
     # what the job made is kept by prune
     workspace.prune()
     assert workspace.holds(outcome.artifact("best").dataset)
+
+
+@pytest.mark.parametrize("form", ["alpaca", "original", "messages"])
+def test_made_rows_are_exported_like_any(workspace: Workspace, form: str, tmp_path: Path) -> None:
+    text = RECIPE.replace(
+        "result: $best", f"  file: {{use: exporter/{form}, on: $more, selection: $best}}\nresult: $file"
+    )
+    outcome = run(plan(Recipe.read(text), workspace, {"pool": "pool"}), workspace, outputs=tmp_path / "out")
+    export = outcome.artifact("file")
+    assert isinstance(export, Export) and export.rows == 2
+    written = Path(export.path).read_text(encoding="utf-8")
+    assert "aaa" in written and "bbb" in written
+
+
+def test_origin_is_told(workspace: Workspace) -> None:
+    outcome = run(plan(Recipe.read(RECIPE), workspace, {"pool": "pool"}), workspace)
+    facts = workspace.dataset(outcome.artifact("best").dataset).facts
+    assert facts["made_from"] == workspace.dataset("pool").fingerprint and facts["made_by"] == USE
+    assert [(s["name"], s["form"], s["rows"]) for s in facts["sources"]] == [("pool (twice)", "alpaca", 6)]
