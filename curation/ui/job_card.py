@@ -67,6 +67,27 @@ def progress_line(status: Status) -> str:
     return " · ".join(parts)
 
 
+def spent_line(status: Status) -> str:
+    """What asking chat models took so far, beside what it may take; "" for jobs that ask nobody."""
+    spent, caps = status.spent, {k: v for k, v in status.caps.items() if v is not None}
+    if not spent:
+        return ""
+
+    def of(name: str, text: str) -> str:
+        return f"{text} of {caps[name]:,}" if name in caps else text
+
+    tokens = int(spent.get("tokens_in", 0)) + int(spent.get("tokens_out", 0))
+    parts = [of("calls", f"{int(spent.get('calls', 0)):,}") + " calls", of("tokens", f"{tokens:,}") + " tokens"]
+    if spent.get("money") or "money" in caps:
+        money = of("money", f"{spent.get('money', 0.0):,.2f}")
+        parts.append(f"{money} {spent.get('currency', '')}")
+    if spent.get("retries"):
+        parts.append(f"{int(spent['retries']):,} sent again")
+    if spent.get("reused"):
+        parts.append(f"{int(spent['reused']):,} replies were stored already")
+    return " · ".join(parts)
+
+
 def job_card(workspace: Workspace, status: Status, *, details: bool = True) -> None:
     """One job.
 
@@ -85,6 +106,8 @@ def job_card(workspace: Workspace, status: Status, *, details: bool = True) -> N
             _buttons(workspace, status)
         if not status.ended:
             st.progress(status.share, plain(progress_line(status)))
+        if line := spent_line(status):
+            st.caption(f":material/payments: {plain(line)}")
         if status.message:
             st.error(plain(status.message), icon=":material/error:")
             if status.hint:
