@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.loopback import Loopback
 
 # tests work on a few rows, where a second thread of torch only waits; processes started by tests inherit it
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -158,3 +161,28 @@ def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Loopback]]:
+    """Start a chat server on this machine, and make the connection "judge" mean it.
+
+    Words are those of tests/loopback/script.py (`judge=`, `faults=`, `latency=`, …), and `fields={...}` for those of
+    the connection (`concurrency`, `prices`, `structured`, …). The secret of a server with `key=` lies in the variable
+    LOOPBACK_KEY.
+    """
+    running = []
+
+    def start(*, fields: dict[str, Any] | None = None, **script: Any) -> Loopback:
+        running.append(server := Loopback(**script))
+        words = dict(fields or {})
+        if script.get("key"):
+            monkeypatch.setenv("LOOPBACK_KEY", script["key"])
+            words.setdefault("key", "LOOPBACK_KEY")
+        path = server.write_connections(tmp_path / "connections.yaml", **words)
+        monkeypatch.setenv("CURATION_CONNECTIONS", str(path))
+        return server
+
+    yield start
+    for server in running:
+        server.close()
