@@ -259,7 +259,9 @@ def test_the_sets_hold_as_many_rules_as_were_published(name, count):
     assert len(prompt("lift-v1").parts[f"{name}_rules"].splitlines()) == count
 
 
-def test_another_connection_may_answer(model):
+def test_another_connection_may_answer(model, monkeypatch, tmp_path):
+    monkeypatch.setenv("CURATION_CONNECTIONS", str(tmp_path / "connections.yaml"))
+    save_connection(Connection(name="judge", kind="stand-in"))
     save_connection(Connection(name="answers", kind="openai", address="http://127.0.0.1:9/v1", model="big"))
     method = LiftExpand(answer_connection="answers", rounds=1).resolve(Runtime())
     made = method.generate(pool_of(1), Runtime())
