@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curation.cli import comparing, deciding, keeping, running, trying, viewing
+from curation.cli import comparing, deciding, keeping, replying, running, trying, viewing
 from curation.cli.show import err
 from curation.core.errors import CurationError, machine_problem
 
@@ -36,6 +36,7 @@ app.command("view")(viewing.view_command)
 app.add_typer(deciding.app, name="decisions")
 app.command()(keeping.export)
 app.command("jobs")(keeping.jobs_command)
+app.add_typer(replying.app, name="replies")
 app.command()(keeping.prune)
 
 

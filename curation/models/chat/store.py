@@ -12,46 +12,22 @@ import json
 import os
 import platform
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakValueDictionary
 from zlib import crc32
 
 import psutil
 
-from curation.core.errors import CurationError, machine_problem
+from curation.models.chat._store_file import StoreFile
 from curation.models.chat.types import Reply, Request
 
-VERSION = 1
-"""Of the tables; raised when older programs could not use them."""
-
-_APPLICATION = 0x43525250  # "CRRP": which program a file is of
-_BUSY_SECONDS = 30.0
 _FOREIGN_SECONDS = 900.0
 _AT_ONCE = 1000  # keys in one query
-
-_TABLES = f"""
-PRAGMA journal_mode = WAL;
-CREATE TABLE replies (
-    key BLOB PRIMARY KEY, endpoint TEXT NOT NULL, model TEXT NOT NULL, characters INTEGER NOT NULL,
-    tokens_in INTEGER NOT NULL, tokens_out INTEGER NOT NULL, created REAL NOT NULL,
-    reply BLOB NOT NULL, checksum INTEGER NOT NULL
-);
-CREATE TABLE claims (
-    key BLOB PRIMARY KEY, host TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, owner INTEGER NOT NULL,
-    time REAL NOT NULL
-) WITHOUT ROWID;
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {VERSION};
-"""
-
-_INHERITED: list[Any] = []
-"""Connections of the process this one was forked from. Closing one here could damage the file, so they stay open."""
 
 
 @dataclass(frozen=True)
@@ -98,30 +74,16 @@ class ReplyStore:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
-        self._local = threading.local()
+        self._file = StoreFile(path)
         self._owner = int.from_bytes(os.urandom(6), "big")
-        self._memory: sqlite3.Connection | None = None
-        self._lock = nullcontext() if path else threading.RLock()
-        if path is None:
-            self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            self._memory.executescript(_TABLES)
-            return
-        try:
-            if not path.exists():
-                _create(path)
-            if path.stat().st_size == 0:
-                raise self._damaged("it is empty")
-        except OSError as error:
-            raise machine_problem(error) or error from error
-        with self._telling() as db:
-            self._check(db)
+        _OPEN[self._owner] = self
 
     # ------------------------------------------------------------------ replies
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, Reply]:
         """The stored replies among keys; absent ones are left out. Some 100,000 a second."""
         found: dict[bytes, Reply] = {}
-        with self._telling() as db:
+        with self._file.open() as db:
             for at in range(0, len(keys), _AT_ONCE):
                 some = keys[at : at + _AT_ONCE]
                 marks = ",".join("?" * len(some))
@@ -133,7 +95,7 @@ class ReplyStore:
     def has(self, keys: Sequence[bytes]) -> set[bytes]:
         """Which keys have a reply, without reading the replies."""
         found: set[bytes] = set()
-        with self._telling() as db:
+        with self._file.open() as db:
             for at in range(0, len(keys), _AT_ONCE):
                 some = keys[at : at + _AT_ONCE]
                 sql = f"SELECT key FROM replies WHERE key IN ({','.join('?' * len(some))})"
@@ -155,7 +117,7 @@ class ReplyStore:
             sum(len(text) for _, text in request.messages), reply.tokens_in, reply.tokens_out, time.time(),
             data, crc32(data),
         )  # fmt: skip
-        with self._telling() as db, _transaction(db):
+        with self._file.write() as db:
             db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             db.execute("DELETE FROM claims WHERE key = ?", (key,))
 
@@ -169,8 +131,9 @@ class ReplyStore:
             one included) is asking. `wait` then tells.
         """
         me, started = _me()
+        _OPEN[self._owner] = self
         mine = (key, platform.node(), me, started, self._owner, time.time())
-        with self._telling() as db, _transaction(db):
+        with self._file.write() as db:
             if db.execute("SELECT 1 FROM replies WHERE key = ?", (key,)).fetchone() or self._held(db, key):
                 return False
             db.execute("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)", mine)
@@ -178,12 +141,12 @@ class ReplyStore:
 
     def release(self, key: bytes) -> None:
         """End a claim of this store without a reply."""
-        with self._telling() as db:
+        with self._file.open() as db:
             db.execute("DELETE FROM claims WHERE key = ? AND owner = ?", (key, self._owner))
 
     def held(self, key: bytes) -> bool:
         """Whether a living process is asking."""
-        with self._telling() as db:
+        with self._file.open() as db:
             return self._held(db, key)
 
     async def wait(self, key: bytes, every: float = 0.02, longest: float = 0.5) -> Reply | None:
@@ -206,12 +169,14 @@ class ReplyStore:
             every = min(2 * every, longest)
 
     def _held(self, db: sqlite3.Connection, key: bytes) -> bool:
-        claim = db.execute("SELECT host, pid, started, time FROM claims WHERE key = ?", (key,)).fetchone()
+        claim = db.execute("SELECT host, pid, started, owner, time FROM claims WHERE key = ?", (key,)).fetchone()
         if claim is None:
             return False
-        host, pid, started, since = claim
+        host, pid, started, owner, since = claim
         if host != platform.node():  # a container beside this one: its processes cannot be seen from here
             return time.time() - since < _FOREIGN_SECONDS
+        if (pid, started) == _me():
+            return owner in _OPEN
         return _runs(pid, started)
 
     # ------------------------------------------------------------ what is there
@@ -220,13 +185,12 @@ class ReplyStore:
         """Replies by endpoint and model, the most first. Reads the whole file."""
         sql = """SELECT endpoint, model, count(*), sum(characters), sum(tokens_in), sum(tokens_out),
             sum(length(reply)), min(created), max(created) FROM replies GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2"""
-        with self._telling() as db:
+        with self._file.open() as db:
             return [Usage(*row) for row in db.execute(sql)]
 
     def size(self) -> int:
         """Bytes on disk; 0 in memory."""
-        names = [Path(f"{self.path}{end}") for end in ("", "-wal", "-shm")] if self.path else []
-        return sum(name.stat().st_size for name in names if name.exists())
+        return self._file.size()
 
     def check(self) -> None:
         """Read everything.
@@ -234,17 +198,17 @@ class ReplyStore:
         Raises:
             CurationError: if anything is damaged.
         """
-        with self._telling() as db:
+        with self._file.open() as db:
             found = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
             if found != ["ok"]:
-                raise self._damaged(found[0].splitlines()[-1])
+                raise self._file.damaged(found[0].splitlines()[-1])
             for data, checksum in db.execute("SELECT reply, checksum FROM replies"):
                 self._read(data, checksum)
 
     def export(self) -> Iterator[dict[str, Any]]:
         """Every reply as plain values, oldest first, with its key in hexadecimal."""
         sql = """SELECT key, endpoint, model, characters, created, reply, checksum FROM replies ORDER BY created"""
-        with self._telling() as db:
+        with self._file.open() as db:
             for key, endpoint, model, characters, created, data, checksum in db.execute(sql):
                 head = {"key": key.hex(), "endpoint": endpoint, "model": model, "characters": characters}
                 yield {**head, "created": created, "reply": asdict(self._read(data, checksum))}
@@ -252,7 +216,7 @@ class ReplyStore:
     def count(self, *, endpoint: str | None = None, model: str | None = None, before: float | None = None) -> int:
         """Replies that `forget` with the same words would remove."""
         where, values = _which(endpoint, model, before)
-        with self._telling() as db:
+        with self._file.open() as db:
             return int(db.execute(f"SELECT count(*) FROM replies {where}", values).fetchone()[0])
 
     def forget(self, *, endpoint: str | None = None, model: str | None = None, before: float | None = None) -> int:
@@ -267,20 +231,18 @@ class ReplyStore:
             How many went.
         """
         where, values = _which(endpoint, model, before)
-        with self._telling() as db:
+        with self._file.open() as db:
+            db.execute("PRAGMA secure_delete = ON")  # else texts stay readable in free pages
             gone = db.execute(f"DELETE FROM replies {where}", values).rowcount
-            db.execute("VACUUM")  # texts would stay readable in free pages
-            if self.path:
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._file.shrink()
         return gone
 
     def close(self) -> None:
         """End the claims of this store and the connection of this thread."""
-        with self._telling() as db:
+        with self._file.open() as db:
             db.execute("DELETE FROM claims WHERE owner = ?", (self._owner,))
-            if not self._memory:
-                db.close()
-                self._local.open = None
+        _OPEN.pop(self._owner, None)
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -288,109 +250,14 @@ class ReplyStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # ----------------------------------------------------------------- the file
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._memory:
-            return self._memory
-        pid, db = getattr(self._local, "open", None) or (0, None)
-        if db is None or pid != os.getpid():
-            if db is not None:
-                _INHERITED.append(db)
-            # a file that went away meanwhile must not come back empty
-            db = sqlite3.connect(
-                f"{Path(str(self.path)).absolute().as_uri()}?mode=rw", uri=True, isolation_level=None,
-                timeout=_BUSY_SECONDS,
-            )  # fmt: skip
-            db.execute("PRAGMA synchronous = NORMAL")
-            self._local.open = (os.getpid(), db)
-        return db
-
-    @contextmanager
-    def _telling(self) -> Iterator[sqlite3.Connection]:
-        """The connection of this thread; what SQLite says is told in words a user can act on."""
-        try:
-            with self._lock:
-                yield self._connection() if self._memory or self.path and self.path.exists() else _none()
-        except sqlite3.Error as error:
-            raise self._problem(error) from error
-
-    def _check(self, db: sqlite3.Connection) -> None:
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if application != _APPLICATION:
-            raise CurationError(f"{self.path} is no file of stored replies", "move it away; a new one is then made")
-        if version > VERSION:
-            raise CurationError(
-                f"{self.path} was written by a newer version (tables {version}, known here: {VERSION})",
-                "update this program, or work in another workspace",
-            )
-        db.execute("SELECT key FROM replies LIMIT 1").fetchone()
-        db.execute("SELECT key FROM claims LIMIT 1").fetchone()
-
     def _read(self, data: bytes, checksum: int) -> Reply:
         if crc32(data) != checksum:
-            raise self._damaged("a reply is not what was written")
+            raise self._file.damaged("a reply is not what was written")
         return _unpacked(data)
 
-    def _damaged(self, what: str) -> CurationError:
-        return CurationError(
-            f"the stored replies are damaged ({what}): {self.path}",
-            "put a copy back if there is one; otherwise move the file away, and its replies are asked for again",
-        )
 
-    def _problem(self, error: sqlite3.Error) -> CurationError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            return CurationError(f"the disk is full ({self.path})", "free some space; what was stored is not lost")
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return CurationError(
-                f"another program has held the stored replies for {_BUSY_SECONDS:.0f} s: {self.path}",
-                "close it, or try again later",
-            )
-        if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
-            return CurationError(
-                f"the stored replies cannot be read and written: {self.path} ({error})", "see the disk"
-            )
-        return self._damaged(str(error))
-
-
-def _none() -> sqlite3.Connection:
-    error = sqlite3.OperationalError("there is no such file")
-    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
-    raise error
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _create(path: Path) -> None:
-    """A file with empty tables, there in one step: an empty or half-made one is always damage."""
-    made = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    os.close(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    try:
-        db = sqlite3.connect(made, isolation_level=None)
-        db.executescript(_TABLES)
-        db.close()
-        try:
-            os.link(made, path)
-        except FileExistsError:
-            pass  # another process was quicker
-        except OSError:  # a file system without links
-            if not path.exists():
-                made.replace(path)
-    finally:
-        for end in ("", "-wal", "-shm"):
-            Path(f"{made}{end}").unlink(missing_ok=True)
+_OPEN: WeakValueDictionary[int, ReplyStore] = WeakValueDictionary()
+"""Stores of this process by owner: claims of one that was dropped without `close` hold nobody up."""
 
 
 def _which(endpoint: str | None, model: str | None, before: float | None) -> tuple[str, list[Any]]:
@@ -423,8 +290,6 @@ def _me() -> tuple[int, float]:
 
 
 def _runs(pid: int, started: float) -> bool:
-    if (pid, started) == _me():
-        return True
     try:
         process = psutil.Process(pid)
         # two seconds: the clock that start times are counted from may be set meanwhile
