@@ -1,7 +1,7 @@
 """What a plan will cost, before it runs: from what such steps took here before, else from a short calibration.
 
 A method says how its work grows (`Method.work`); seconds per unit of work come from this machine. How well this does is
-measured in docs/estimates.md.
+measured in docs/estimates.md. What asking chat models costs is in `asking` (one method) and `forecast` (a plan).
 """
 
 from __future__ import annotations

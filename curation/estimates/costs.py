@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,10 @@ from curation.core.dataset import Dataset
 from curation.core.method import Size, Trainer
 from curation.core.runtime import Runtime
 from curation.estimates.calibration import calibrate_steps
+from curation.estimates.forecast import forecast
+from curation.estimates.spending import Cost
 from curation.estimates.timings import DEFAULT_DIMS, count_of, digest, predict, usable
+from curation.models.chat.asking import Asking
 from curation.recipe import Plan, PlannedStep, maker_of
 from curation.workspace import Workspace
 
@@ -32,9 +35,11 @@ class Estimate:
         disk: Bytes of the result.
         rows: Rows to compute.
         reused: True when the result is stored already.
-        basis: "stored", "history", "calibration", "similar" (other parameters) or "unknown".
+        basis: "stored", "history", "calibration", "similar" (other parameters) or "unknown"; of a step that asks also
+            "probe" and "replies", see `Cost`.
         gpu_memory: Bytes on the GPU, 0 on a CPU.
-        money: 0 for everything that calls no paid service.
+        money: In the currency of `asks`; 0 for everything that asks nobody, NaN where prices or rows are not known.
+        asks: What asking chat models will take, None for everything that asks nobody, or of rows still to be made.
     """
 
     step: str
@@ -49,6 +54,7 @@ class Estimate:
     basis: str
     gpu_memory: float = 0.0
     money: float = 0.0
+    asks: Cost | None = None
 
 
 def estimate(plan: Plan, workspace: Workspace, runtime: Runtime, *, calibrate: bool = True) -> list[Estimate]:
@@ -74,10 +80,25 @@ def estimate(plan: Plan, workspace: Workspace, runtime: Runtime, *, calibrate: b
     found = []
     for step in plan.steps:
         rows, cold = len(datasets[step.name][0]), step.use not in begun
-        found.append(_estimate(step, sizes[step.name], timings, workspace, runtime, rows=rows, cold=cold))
+        made = _estimate(step, sizes[step.name], timings, workspace, runtime, rows=rows, cold=cold)
+        if isinstance(step.method, Asking) and not made.reused:
+            pool, known = datasets[step.name]
+            made = _asking(made, forecast(step, plan, workspace, pool, runtime, timings) if known else None)
+        found.append(made)
         if not found[-1].reused:
             begun.add(step.use)
     return found
+
+
+def _asking(made: Estimate, cost: Cost | None) -> Estimate:
+    """The estimate of a step that asks; its time follows from how much of it was measured like the money."""
+    if cost is None:
+        return replace(made, money=float("nan"))
+    money = float("nan") if cost.money is None else cost.money.value
+    if cost.seconds is None:
+        return replace(made, money=money, asks=cost)
+    took = cost.seconds
+    return replace(made, seconds=took.value, low=took.low, high=took.high, basis=cost.basis, money=money, asks=cost)
 
 
 def _rows_for(step: PlannedStep, plan: Plan, workspace: Workspace) -> tuple[Dataset, bool]:
@@ -204,7 +225,14 @@ def _chosen(step: PlannedStep, plan: Plan, rows: int) -> int:
 
 
 def total(estimates: list[Estimate]) -> dict[str, Any]:
-    """Sums over steps: seconds (low, high), the largest memory, disk, and how many steps are unknown."""
+    """Sums over steps: seconds (low, high), the largest memory, disk, money, and how many steps are unknown.
+
+    Money is the sum over steps where it is known, NaN when they are in several currencies; `money_unknown` counts the
+    others. Ends of intervals are summed as if all steps were at their worst together.
+    """
+    priced = [(e.asks.money, e.asks.currency) for e in estimates if e.asks and e.asks.money]
+    currencies = sorted({currency for _, currency in priced})
+    none = float("nan") if len(currencies) > 1 else 0.0
     known = [e for e in estimates if e.basis != "unknown"]
     return {
         "seconds": sum(e.seconds for e in known),
@@ -212,7 +240,11 @@ def total(estimates: list[Estimate]) -> dict[str, Any]:
         "high": sum(e.high for e in known),
         "memory": max((e.memory for e in estimates), default=0.0),
         "disk": sum(e.disk for e in estimates),
-        "money": sum(e.money for e in estimates),
+        "money": sum((money.value for money, _ in priced), none),
+        "money_low": sum((money.low for money, _ in priced), none),
+        "money_high": sum((money.high for money, _ in priced), none),
+        "currency": ", ".join(currencies),
+        "money_unknown": sum(e.money != e.money for e in estimates),
         "unknown": len(estimates) - len(known),
     }
 

@@ -101,7 +101,7 @@ def cost_from_groups(
     rows, characters = int(left.sum()), float(counted.sizes[left].sum())
     if not rows:
         nothing = exactly(0.0)
-        return _priced(method, 0, nothing, nothing, nothing, lambda *_: nothing, nothing, "stored", groups)
+        return priced(method, 0, nothing, nothing, nothing, lambda *_: nothing, nothing, "stored", groups)
     if not groups:
         return limits(method, counted)
     table = np.array([(g.characters, g.rows, g.calls, g.tokens_in, g.tokens_out) for g in groups], np.float64)
@@ -115,7 +115,7 @@ def cost_from_groups(
 
     calls = part((2, 1.0))
     seconds = _seconds(method, groups, rows, calls)
-    return _priced(
+    return priced(
         method, rows, calls, part((3, 1.0)), part((4, 1.0)), lambda i, o: part((3, i), (4, o)), seconds, basis, groups
     )
 
@@ -129,7 +129,7 @@ def limits(method: Asking, counted: Calls) -> Cost:
         (counted.bytes * MOST + counted.messages * MOST_AROUND) * scale,
     )
     written = Range(counted.most_out * scale, min(counted.calls, counted.most_out * scale), counted.most_out * scale)
-    return _priced(
+    return priced(
         method,
         counted.open,
         exactly(counted.calls),
@@ -142,7 +142,7 @@ def limits(method: Asking, counted: Calls) -> Cost:
     )
 
 
-def _priced(
+def priced(
     method: Asking,
     rows: int,
     calls: Range,
