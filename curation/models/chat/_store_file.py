@@ -80,6 +80,8 @@ class StoreFile:
                 yield self._memory or self._connection()
         except sqlite3.Error as error:
             raise self._problem(error) from error
+        except UnicodeDecodeError as error:  # Python reading names or messages out of a damaged file
+            raise self.damaged("its text cannot be read") from error
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:

@@ -89,7 +89,7 @@ class ReplyStore:
                 marks = ",".join("?" * len(some))
                 sql = f"SELECT key, reply, checksum FROM replies WHERE key IN ({marks})"
                 for key, data, checksum in db.execute(sql, some):
-                    found[key] = self._read(data, checksum)
+                    found[key] = self._read(key, data, checksum)
         return found
 
     def has(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -115,7 +115,7 @@ class ReplyStore:
         row = (
             key, str(identity.get("endpoint", "")), str(identity.get("model", "")),
             sum(len(text) for _, text in request.messages), reply.tokens_in, reply.tokens_out, time.time(),
-            data, crc32(data),
+            data, _checksum(key, data),
         )  # fmt: skip
         with self._file.write() as db:
             db.execute("INSERT OR IGNORE INTO replies VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
@@ -202,16 +202,17 @@ class ReplyStore:
             found = [line for (line,) in db.execute("PRAGMA integrity_check(1)")]
             if found != ["ok"]:
                 raise self._file.damaged(found[0].splitlines()[-1])
-            for data, checksum in db.execute("SELECT reply, checksum FROM replies"):
-                self._read(data, checksum)
+            for row in db.execute("SELECT key, reply, checksum FROM replies"):
+                self._read(*row)
 
     def export(self) -> Iterator[dict[str, Any]]:
         """Every reply as plain values, oldest first, with its key in hexadecimal."""
         sql = """SELECT key, endpoint, model, characters, created, reply, checksum FROM replies ORDER BY created"""
         with self._file.open() as db:
             for key, endpoint, model, characters, created, data, checksum in db.execute(sql):
+                reply = asdict(self._read(key, data, checksum))
                 head = {"key": key.hex(), "endpoint": endpoint, "model": model, "characters": characters}
-                yield {**head, "created": created, "reply": asdict(self._read(data, checksum))}
+                yield {**head, "created": created, "reply": reply}
 
     def count(self, *, endpoint: str | None = None, model: str | None = None, before: float | None = None) -> int:
         """Replies that `forget` with the same words would remove."""
@@ -250,8 +251,9 @@ class ReplyStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _read(self, data: bytes, checksum: int) -> Reply:
-        if crc32(data) != checksum:
+    def _read(self, key: bytes, data: bytes, checksum: int) -> Reply:
+        # damage can also change what type SQLite reads
+        if not isinstance(key, bytes) or not isinstance(data, bytes) or _checksum(key, data) != checksum:
             raise self._file.damaged("a reply is not what was written")
         return _unpacked(data)
 
@@ -264,6 +266,10 @@ def _which(endpoint: str | None, model: str | None, before: float | None) -> tup
     asked = [("endpoint = ?", endpoint), ("model = ?", model), ("created < ?", before)]
     said = [(sql, value) for sql, value in asked if value is not None]
     return ("WHERE " + " AND ".join(sql for sql, _ in said) if said else ""), [value for _, value in said]
+
+
+def _checksum(key: bytes, data: bytes) -> int:
+    return crc32(data, crc32(key))
 
 
 def _packed(reply: Reply) -> bytes:
