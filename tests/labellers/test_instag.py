@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from curation.core.artifacts import Features, Missing
 from curation.core.dataset import Row, from_pairs, in_memory
 from curation.core.method import Ask
 from curation.core.runtime import Runtime
@@ -66,7 +67,8 @@ def test_tags_of_replies_become_labels_that_selectors_read(tagger):
     assert picks.order.tolist() == [0, 2]
     assert picks.info["vocabulary"] == 3
     assert picks.info["proxy"] is False
-    assert len(Mig(budget=2).select(pool, Ask(np.arange(3), 2), Runtime(), tags=made).order) == 2
+    vectors = Features(pool.fingerprint, np.eye(3, dtype=np.float32), Missing.none(3))
+    assert len(Mig(budget=2).select(pool, Ask(np.arange(3), 2), Runtime(), tags=made, features=vectors).order) == 2
 
 
 def test_rows_that_could_not_be_tagged_have_a_reason_and_touch_no_other(tagger):
