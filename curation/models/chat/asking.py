@@ -41,9 +41,8 @@ class Asking(Method):
 
         found = connection_of(self.connection)
         endpoint = found.endpoint if self.endpoint == AUTO else self.endpoint
-        return self.model_copy(
-            update={"endpoint": endpoint, "model": found.model if self.model == AUTO else self.model}
-        )
+        model = found.identity()["model"] if self.model == AUTO else self.model
+        return self.model_copy(update={"endpoint": endpoint, "model": model})
 
     def key_parameters(self) -> dict[str, Any]:
         """All but the connection's name: endpoint and model say who is asked."""
