@@ -67,7 +67,7 @@ EXPECTED_ERRORS = {
 EITHER = {"targets": ("queries", "query_tasks")}
 """Ports of which a method takes one or the others: the one is left out of "all ports", and tried alone."""
 
-MAY_REFUSE = ("encoder", "exporter", "trainer", "trial", "scorer/reward", "scorer/unieval")
+MAY_REFUSE = ("encoder", "exporter", "trainer", "trial", "scorer/reward", "scorer/unieval", "scorer/evol-score")
 """Families and methods in which a choice other than the default may be refused with an error: no device takes every
 precision, no trainer every format, no model every template."""
 
