@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from curation.linalg.conformal import conformal_quantile
-from curation.linalg.judged import acquire, judge_line, posterior_sd
+from curation.linalg.judged import acquire, judge_line, near_weights, posterior_sd
 from curation.linalg.rank_correlation import ranks
 
 SUBSETS, SEEDS, BOOTSTRAP = 6, 8, 200
 LEAST_SUBSET = 20
 POWERS = np.linspace(0.25, 2.0, 8)
 """Exponents of the power law that are tried."""
+NEAR = 0.5  # as in `selector/acquire`
 SURVEYED = 20_000
 """Rows that stand for a larger pool when the next judgements are planned for an estimate."""
 
@@ -104,8 +105,9 @@ def what_more_buys(
 
     Measured: the line is fitted to nested random subsets of the training rows, several times over, and each fit is
     measured on the calibration rows. A power law is read at m + `more` (see `power_law`): of the half-width, and of
-    what rank correlation and AUC fall short of 1. Its interval is the bootstrap's, calibration rows and seeds drawn anew
-    together. It takes more rows of the kind there are: where training rows were not drawn at random, more of those.
+    what rank correlation and AUC fall short of 1. Its interval is the bootstrap's, calibration rows and seeds drawn
+    anew together. It takes more rows of the kind there are: where training rows were not drawn at random, more of
+    those. With fewer training rows than columns the curve is steep, and what is read from it tends to promise too much.
 
     Predicted: the rows that would be acquired next, and the mean posterior standard deviation with them.
 
@@ -141,7 +143,8 @@ def what_more_buys(
         if draws is not None:
             ranked[m:] = draws[chosen]
         acquired = min(more, len(chosen))
-        found = acquire(some, candidates, acquired, judged=judged, penalty=line.penalty, draws=ranked)
+        weights = near_weights(*line.predict(some), threshold, NEAR)
+        found = acquire(some, candidates, acquired, judged=judged, penalty=line.penalty, weights=weights, draws=ranked)
         now = float(posterior_sd(some, judged, line.penalty, line.noise)[m:].mean())
         after = np.concatenate([judged, found.order])
         then = float(posterior_sd(some, after, line.penalty, line.noise)[m:].mean())
