@@ -127,6 +127,11 @@ def _split(text: str, skip: int) -> tuple[str, str]:
     return text[: mark.start()].strip(), "" if found.casefold() in NOTHING else found
 
 
+def storable(text: str) -> str:
+    """A text with a mark for every half character pair, which no file can hold."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 async def rewrite_in_rounds(
     first: Task, rounds: int, ask: Callable[[Task, int], Awaitable[Task | str]], *, chain: bool
 ) -> list[Task | str]:

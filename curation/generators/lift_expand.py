@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, StringConstraints, model_validator
 
 from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
 from curation.core.generated import Made
 from curation.core.method import Generator, MethodClass, Size
 from curation.core.missing import Missing
@@ -24,11 +25,13 @@ from curation.generators._lift import (
     rewriting_request,
     rewritten,
     row_of,
+    storable,
     tagged,
     task_of,
 )
 from curation.models.chat.asking import AUTO, Asking
-from curation.models.chat.prompts import prompt
+from curation.models.chat.judging import CUT, REFUSED, target
+from curation.models.chat.prompts import Prompt, prompt
 from curation.models.chat.types import Reply, Request, Unparsed, spoken
 
 if TYPE_CHECKING:
@@ -40,7 +43,6 @@ ROUND = 10_000
 
 Rule = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 
-CUT = "the reply was cut off at its limit of tokens"
 EMPTY = "the reply is empty"
 
 
@@ -104,7 +106,7 @@ class LiftExpand(Asking, Generator):
         update = {
             "answer_endpoint": made.endpoint if endpoint == AUTO else endpoint,
             "answer_model": made.model if model == AUTO else model,
-            "prompt_hash": prompt(PROMPT).hash if self.prompt_hash == AUTO else self.prompt_hash,
+            "prompt_hash": self.words().hash,
         }
         return made.model_copy(update=update)
 
@@ -140,9 +142,12 @@ class LiftExpand(Asking, Generator):
             CapReached: the run has spent what it may; replies so far are kept.
         """
         from curation.models.chat.client import ask_until, converse
-        from curation.models.chat.connections import connection_of
 
-        rewriter, answerer = connection_of(self.connection), connection_of(self.answer_connection or self.connection)
+        rewriter = answerer = target(self)
+        if self._answers_elsewhere():
+            answerer = target(
+                Asking(connection=self.answer_connection, endpoint=self.answer_endpoint, model=self.answer_model)
+            )
         tasks = {row: task for row in range(len(pool)) if isinstance(task := _task(pool, row), Task)}
         rows, untagged = list(tasks), 0
 
@@ -226,8 +231,21 @@ class LiftExpand(Asking, Generator):
         }
         return Made([row for *_, row in made], parents, Missing.from_list(reasons), "expanded", info)
 
+    def words(self) -> Prompt:
+        """The wording.
+
+        Raises:
+            CurationError: if it is not the one that the recipe was resolved with.
+        """
+        found = prompt(PROMPT)
+        if self.prompt_hash not in (AUTO, found.hash):
+            raise CurationError(
+                f"the wording of '{PROMPT}' is not the one of this recipe", "set prompt_hash: auto to use this one"
+            )
+        return found
+
     def _rewriting(self, task: Task, turn: int) -> Request:
-        words = prompt(PROMPT)
+        words = self.words()
         rules = "\n".join(f"- {rule}" for rule in self.own_rules) or words.parts[f"{self.rules}_rules"]
         return rewriting_request(
             task,
@@ -290,10 +308,10 @@ def _task(pool: Dataset, row: int) -> Task | str:
 def _said(reply: Reply) -> str | Unparsed:
     """What a reply says, without the thinking before it, or why it cannot be used."""
     if reply.refusal or reply.finish == "content_filter":
-        return Unparsed("refused")
+        return Unparsed(REFUSED)
     if reply.finish == "length":
         return Unparsed(CUT)
-    return spoken(reply.text).strip() or Unparsed(EMPTY)
+    return storable(spoken(reply.text)).strip() or Unparsed(EMPTY)
 
 
 def _fields(pool: Dataset, row: int, turn: int, rules: str) -> dict[str, Any]:

@@ -11,12 +11,14 @@ from pydantic import Field
 
 from curation.core.artifacts import Labels
 from curation.core.dataset import Dataset
+from curation.core.errors import CurationError
 from curation.core.method import Labeller, MethodClass, Size
 from curation.core.runtime import Runtime
 from curation.labellers._tag_names import join_spellings, tags_of_reply
 from curation.labellers.tags import NO_TAGS, RARE, frequent, tag_labels
 from curation.models.chat.asking import AUTO, Asking
-from curation.models.chat.prompts import blocks, prompt
+from curation.models.chat.judging import CUT, REFUSED, clean, target
+from curation.models.chat.prompts import Prompt, blocks, prompt
 from curation.models.chat.types import Reply, Request, Unparsed
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 Wording = Literal["own", "tagger"]
 
 PROMPT = "instag-v1"
-CUT = "the reply was cut off at its limit of tokens"
 NO_REQUEST = "no request to tag"
 
 SCHEMA = json.dumps(
@@ -48,15 +49,15 @@ SCHEMA = json.dumps(
 )
 
 
-def tagging_request(query: str, wording: Wording, max_tokens: int) -> Request:
+def tagging_request(query: str, wording: Wording, max_tokens: int, words: Prompt) -> Request:
     """What asks for the tags of one request of a user.
 
     Args:
         query: What the user said.
         wording: "own", or "tagger", the form that the published tagger was trained on.
         max_tokens: Of the reply.
+        words: The prompt's parts.
     """
-    words = prompt(PROMPT)
     tags = [{"tag": word, "explanation": "made up"} for word in _long_words(query)]
     pretend = json.dumps({"tags": tags}, ensure_ascii=False)
     if wording == "tagger":
@@ -75,7 +76,7 @@ def _long_words(query: str) -> list[str]:
 def read_tags(reply: Reply) -> list[str] | Unparsed:
     """The tags of a reply; one that was cut off has lost some, so it counts for none."""
     if reply.refusal or reply.finish == "content_filter":
-        return Unparsed("refused")
+        return Unparsed(REFUSED)
     return Unparsed(CUT) if reply.finish == "length" else tags_of_reply(reply.text)
 
 
@@ -112,8 +113,20 @@ class InsTag(Asking, Labeller):
 
     def resolve(self, runtime: Runtime) -> Self:
         """Write endpoint, model and the wording's fingerprint into the recipe."""
-        found = prompt(PROMPT).hash if self.prompt_hash == AUTO else self.prompt_hash
-        return super().resolve(runtime).model_copy(update={"prompt_hash": found})
+        return super().resolve(runtime).model_copy(update={"prompt_hash": self.words().hash})
+
+    def words(self) -> Prompt:
+        """The wording.
+
+        Raises:
+            CurationError: if it is not the one that the recipe was resolved with.
+        """
+        found = prompt(PROMPT)
+        if self.prompt_hash not in (AUTO, found.hash):
+            raise CurationError(
+                f"the wording of '{PROMPT}' is not the one of this recipe", "set prompt_hash: auto to use this one"
+            )
+        return found
 
     def requests(self, pool: Dataset) -> list[list[Request]]:
         """One for every turn of the user."""
@@ -128,17 +141,16 @@ class InsTag(Asking, Labeller):
             CapReached: the run has spent what it may; replies so far are kept.
         """
         from curation.models.chat.client import ask_until, converse
-        from curation.models.chat.connections import connection_of
 
-        connection = connection_of(self.connection)
+        connection = target(self)
         said: list[list[str]] = [[] for _ in range(len(pool))]
 
         async def talk(row: int, say: Say) -> list[str] | Unparsed:
             requests = self._of(pool, row)
-            found: list[str] = []
+            found: list[str] = []  # of all turns
 
             def read(reply: Reply) -> list[str] | Unparsed:
-                said[row].append(reply.text)
+                said[row].append(clean(reply.text or reply.refusal))
                 return read_tags(reply)
 
             for request in requests:
@@ -171,7 +183,8 @@ class InsTag(Asking, Labeller):
 
     def _of(self, pool: Dataset, row: int) -> list[Request]:
         asked = [m["content"].strip() for m in pool.messages(row) if m["role"] == "user"]
-        return [tagging_request(text, self.wording, self.max_tokens) for text in asked if text][: self.max_turns]
+        asked = [text for text in asked if text][: self.max_turns]
+        return [tagging_request(text, self.wording, self.max_tokens, self.words()) for text in asked]
 
     def work(self, size: Size) -> float:
         """Calls."""

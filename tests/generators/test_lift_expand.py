@@ -16,9 +16,10 @@ from curation.core.dataset import Row, from_pairs, in_memory
 from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
 from curation.generators._lift import DUPLICATE, Task, rewritten, task_of
-from curation.generators.lift_expand import CUT, LiftExpand
+from curation.generators.lift_expand import LiftExpand
 from curation.models.chat import client
 from curation.models.chat.connections import Connection, save_connection
+from curation.models.chat.judging import CUT
 from curation.models.chat.prompts import prompt
 from curation.models.chat.types import Answer, Reply, Request
 
@@ -370,3 +371,15 @@ def test_the_same_rows_come_out_again(model):
     one, two = (LiftExpand().generate(pool_of(5), Runtime()) for _ in range(2))
     assert one.rows == two.rows
     np.testing.assert_array_equal(one.parents, two.parents)
+
+
+def test_half_character_pairs_in_replies_can_be_stored(model):
+    model.answer = lambda text: "fine \ud83d"
+    made = LiftExpand(rounds=1).generate(pool_of(1), Runtime())
+    assert len(in_memory(made.rows)) == 2
+
+
+def test_another_wording_than_the_recipes_is_refused(model):
+    with pytest.raises(CurationError, match="wording"):
+        LiftExpand(prompt_hash="0" * 16).generate(pool_of(1), Runtime())
+    assert not model.requests

@@ -10,11 +10,13 @@ import pytest
 
 from curation.core.artifacts import Features, Missing
 from curation.core.dataset import Row, from_pairs, in_memory
+from curation.core.errors import CurationError
 from curation.core.method import Ask
 from curation.core.runtime import Runtime
 from curation.labellers._tag_names import LONGEST, join_spellings, tag_key, tags_of_reply
-from curation.labellers.instag import CUT, NO_REQUEST, SCHEMA, InsTag
+from curation.labellers.instag import NO_REQUEST, SCHEMA, InsTag
 from curation.models.chat import client
+from curation.models.chat.judging import CUT
 from curation.models.chat.types import Answer, Reply, Request, Unparsed
 from curation.selectors.mig import Mig
 from curation.selectors.tag_coverage import TagCoverage
@@ -188,3 +190,15 @@ def test_other_tags_have_other_keys(one, other):
 def test_the_most_frequent_name_stands_for_all_and_ties_go_to_the_shortest():
     rows = [["Data-Analysis", "data analysis"], ["data analysis"], ["Plans"], ["plan"], ["!!!"], ["Übersetzung"]]
     assert join_spellings(rows) == [["data analysis"], ["data analysis"], ["plan"], ["plan"], [], ["übersetzung"]]
+
+
+def test_another_wording_than_the_recipes_is_refused():
+    with pytest.raises(CurationError, match="wording"):
+        InsTag(prompt_hash="0" * 16).label(from_pairs([("a", "b")]), Runtime())
+
+
+def test_half_character_pairs_in_replies_do_no_harm(tagger, tmp_path):
+    tagger.replies = {"one": '{"tags": ["\\ud83d", "sky"]}'}
+    made = InsTag().label(from_pairs([("one", "x")]), Runtime())
+    made.save(tmp_path)
+    assert made.names == ("sky",)
