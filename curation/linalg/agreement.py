@@ -167,7 +167,7 @@ def agreement(
         share(int((apart <= step + 1e-9).sum()), len(a), level),
         _between(float(apart.mean()), boot(lambda x, y: np.abs(y - x).mean(axis=1)), level),
         mean(b - a, level),
-        _between(_pearson(a[None], b[None])[0], boot(_pearson), level),
+        _between(float(_pearson(a[None], b[None])[0]), boot(_pearson), level),
         _between(spearman(a, b), boot(_spearman), level),
         _between(quadratic_kappa(a, b), boot(_kappa), level),
     )

@@ -58,7 +58,7 @@ def report_of(score: Score, pool: Dataset, *, column: str = "", level: float = 0
     Args:
         score: Made by a method that asks a judge.
         pool: Its rows.
-        column: A criterion of a rubric, "" = the score itself.
+        column: A criterion of a rubric, whose step is 1; "" = the score itself.
         level: Confidence of the intervals.
 
     Raises:
@@ -68,7 +68,7 @@ def report_of(score: Score, pool: Dataset, *, column: str = "", level: float = 0
     first = columns[column] if column else score.values
     again, swapped = (f"{column} ({kind})" if column else kind for kind in (AGAIN, SWAPPED))
     none = np.full(n, np.nan)
-    step = float(score.info.get("step") or math.nan)
+    step = math.nan if column else float(score.info.get("step") or math.nan)
     return judge_report(
         np.asarray(first, np.float64),
         np.asarray(columns.get(again, none), np.float64),
