@@ -8,15 +8,17 @@ from curation.models.chat.types import Reply, Request
 
 
 class Backend(Protocol):
-    """One model that answers. Used by one event loop at a time.
+    """One model that answers. Used by one event loop at a time."""
 
-    Attributes:
-        limit: Requests that may be under way at once.
-        given_up: What the model turned out not to do, in words for a page ("log-probabilities").
-    """
+    @property
+    def limit(self) -> int:
+        """Requests that may be under way at once."""
+        ...
 
-    limit: int
-    given_up: tuple[str, ...]
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """What the model turned out not to do, in words for a page ("log-probabilities")."""
+        ...
 
     async def send(self, request: Request) -> Reply:
         """Answer one request; many run at once.
@@ -42,6 +44,7 @@ class Failed(Exception):  # noqa: N818 - what happened to one request, not a mis
         throttled: The server wants fewer requests: everybody waits.
         unpaid: Certain not to be charged. Where it is not certain, caps count the request as if it were.
         unreachable: No server was there.
+        free: Not the request's fault, and another try is different: it does not count as one.
         detail: What the server said, for a run in which every request fails; never holds a key.
     """
 
@@ -54,11 +57,12 @@ class Failed(Exception):  # noqa: N818 - what happened to one request, not a mis
         throttled: bool = False,
         unpaid: bool = False,
         unreachable: bool = False,
+        free: bool = False,
         detail: str = "",
     ) -> None:
         super().__init__(reason)
         self.reason, self.again, self.wait, self.throttled = reason, again, wait, throttled
-        self.unpaid, self.unreachable, self.detail = unpaid, unreachable, detail
+        self.unpaid, self.unreachable, self.free, self.detail = unpaid, unreachable, free, detail
 
 
 def tokens_at_most(request: Request) -> int:

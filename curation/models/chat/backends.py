@@ -1,4 +1,4 @@
-"""The backend of a connection."""
+"""The backend of a connection, and what its model turned out not to do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from curation.core.runtime import Runtime
 from curation.models.chat.backend import Backend
 from curation.models.chat.connections import Connection
 from curation.models.chat.stand_in import StandIn
+
+_GIVEN_UP: dict[tuple[str, str], tuple[str, ...]] = {}
 
 
 def open_backend(connection: Connection, runtime: Runtime) -> Backend:
@@ -23,3 +25,16 @@ def open_backend(connection: Connection, runtime: Runtime) -> Backend:
 
         return LocalBackend(connection, runtime)
     return StandIn()
+
+
+def remember(connection: Connection, missing: tuple[str, ...]) -> None:
+    """Keep what a model turned out not to do."""
+    _GIVEN_UP[connection.endpoint, connection.model] = missing
+
+
+def given_up(connection: Connection) -> tuple[str, ...]:
+    """What the model turned out not to do in this process, such as "log-probabilities", for a result's info.
+
+    () before anything was asked, and where all replies were stored already.
+    """
+    return _GIVEN_UP.get((connection.endpoint, connection.model), ())

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import contextvars
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from curation.core.runtime import Runtime
-from curation.models.chat.backend import Failed
-from curation.models.chat.backends import open_backend
+from curation.models.chat.backends import given_up
 from curation.models.chat.connections import Connection
+from curation.models.chat.conversation import Conversation, Policy, Say
 from curation.models.chat.types import Answer, Reply, Request, Unparsed
 
+__all__ = ["Policy", "Say", "ask_all", "ask_until", "converse", "given_up"]
+
 T = TypeVar("T")
-Say = Callable[[Request], Awaitable[Answer]]
 
 
 def converse(
@@ -24,27 +28,34 @@ def converse(
     runtime: Runtime,
     *,
     done: Callable[[int, T], None] | None = None,
+    policy: Policy | None = None,
 ) -> list[T]:
-    """Ask about many rows, a coroutine for each; results come in the order of the rows."""
+    """Ask about many rows, a coroutine for each.
 
-    async def run() -> list[T]:
-        backend = open_backend(connection, runtime)
+    Replies are looked up in `runtime.replies` first and stored there as they arrive; the same request is under way
+    once, however many rows and processes want it. Some requests run at once (as many as the server bears, up to the
+    connection's limit), lowest rows first. Works with and without a running event loop in the thread that calls.
 
-        async def say(request: Request) -> Answer:
-            try:
-                return Answer(await backend.send(request))
-            except Failed as failed:
-                return Answer(None, failed.reason)
+    Args:
+        count: Rows.
+        talk: Makes the result of a row from its number and `say`, which asks one request. What it raises ends the run.
+        connection: Who is asked.
+        runtime: Its `progress` is called with (rows ready, rows, note) a few times a second and may raise; `record`
+            gets the running count once a second; `meter` counts; `caps` hold.
+        done: Called with each row's number and result as it is ready, in the event loop: be quick.
+        policy: How failed requests are repeated.
 
-        results = []
-        for row in range(count):
-            results.append(await talk(row, say))
-            if done:
-                done(row, results[-1])
-        await backend.close()
-        return results
+    Returns:
+        Results in the order of the rows.
 
-    return asyncio.run(run())
+    Raises:
+        ModelError: if no request can succeed, or the server is down. Replies that came are stored.
+        CapReached: before a request that could go over a cap of the run.
+        CurationError: if the key is not in the environment, or a cap in money meets a connection without prices.
+    """
+    stop = threading.Event()
+    conversation = Conversation(count, talk, connection, runtime, done, policy or Policy(), stop)
+    return _run(conversation.run, stop)
 
 
 def ask_all(
@@ -53,13 +64,14 @@ def ask_all(
     runtime: Runtime,
     *,
     done: Callable[[int, Answer], None] | None = None,
+    policy: Policy | None = None,
 ) -> list[Answer]:
     """`converse` with one request for each row."""
 
     async def talk(row: int, say: Say) -> Answer:
         return await say(requests[row])
 
-    return converse(len(requests), talk, connection, runtime, done=done)
+    return converse(len(requests), talk, connection, runtime, done=done, policy=policy)
 
 
 async def ask_until(
@@ -86,3 +98,19 @@ async def ask_until(
         if not isinstance(found, Unparsed):
             return found
     return found
+
+
+def _run(make: Callable[[], Coroutine[Any, Any, T]], stop: threading.Event) -> T:
+    """Run in an event loop of its own: in this thread, or in another one where this one has a running loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(make())
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(1, "chat") as pool:
+        future = pool.submit(lambda: context.run(asyncio.run, make()))
+        try:
+            return future.result()
+        except BaseException:
+            stop.set()  # an interrupt reaches this thread only
+            raise

@@ -1,0 +1,181 @@
+"""Requests to a server that speaks OpenAI's protocol, through the `openai` client. Retries are the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from curation.core.errors import MissingDependency, ModelError
+from curation.models.chat.backend import Failed
+from curation.models.chat.connections import Connection, is_loopback
+from curation.models.chat.refusals import failure, told
+from curation.models.chat.types import Reply, Request
+from curation.models.chat.wire import Abilities, body_of, lesser, parsed, reply_of
+
+_LEARNT: dict[tuple[str, str, str], Abilities] = {}
+"""What servers take, by endpoint, model and what the connection wants: found out once, remembered in this process."""
+
+
+def first_abilities(connection: Connection) -> Abilities:
+    """What a server is believed to take before anything is known about it.
+
+    The limit is called max_tokens, which every server knows; some would ignore the newer name and write without end.
+    """
+    hosted = urlsplit(connection.endpoint).hostname == "api.openai.com"
+    wanted = "schema" if connection.structured == "auto" else connection.structured
+    return Abilities(structured=wanted, limit="max_completion_tokens" if hosted else "max_tokens")
+
+
+class OpenAIBackend:
+    """One server and model.
+
+    Nothing but the connection decides what is sent where: the client's own environment variables (organisation,
+    project, headers) are not read, redirects are not followed, and proxies of the environment are not used for this
+    machine. Nothing that is raised holds the key, an answer's headers or a request.
+
+    Args:
+        connection: Of kind "openai".
+        fresh: Forget what was learnt about the server.
+
+    Raises:
+        MissingDependency: if the package openai is not installed.
+        CurationError: if the key is not in the environment.
+    """
+
+    def __init__(self, connection: Connection, *, fresh: bool = False) -> None:
+        try:
+            import openai
+        except ImportError:
+            raise MissingDependency("openai", "judge") from None
+
+        self.limit = connection.concurrency
+        self._connection = connection
+        self._place = (connection.endpoint, connection.model, connection.structured)
+        if fresh:
+            _LEARNT.pop(self._place, None)
+        self._secret = connection.secret()
+        self._web = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(connection))
+        self._client = openai.AsyncOpenAI(
+            api_key=self._secret,
+            admin_api_key="",
+            organization="",
+            project="",
+            webhook_secret="",
+            base_url=connection.endpoint,
+            timeout=openai.Timeout(connection.timeout, connect=min(10.0, connection.timeout), pool=None),
+            max_retries=0,
+            http_client=self._web,
+            _enforce_credentials=False,
+        )
+        self._client.organization = self._client.project = None
+        self._client._custom_headers = {}  # those of OPENAI_CUSTOM_HEADERS
+        # without a key no header at all is sent: some servers refuse an empty one
+        self._extra: dict[str, Any] = {} if self._secret else {"extra_headers": {"Authorization": openai.Omit()}}
+        self._errors = openai
+
+    @property
+    def abilities(self) -> Abilities:
+        """What the server takes, as far as is known."""
+        return _LEARNT.get(self._place) or first_abilities(self._connection)
+
+    @property
+    def given_up(self) -> tuple[str, ...]:
+        """What the server turned out not to take, in words."""
+        return self.abilities.given_up(first_abilities(self._connection).structured)
+
+    async def send(self, request: Request) -> Reply:
+        """Answer one request.
+
+        Raises:
+            Failed: this time, or for this request.
+            ModelError: no request can succeed.
+        """
+        abilities = self.abilities
+        body = body_of(request, self._connection.model, abilities)
+        begun = time.monotonic()
+        found = await self._answer(body, abilities)
+        if isinstance(found, Exception):
+            raise found
+        return reply_of(found, request, time.monotonic() - begun, self._secret)
+
+    async def models(self) -> list[str]:
+        """Names of the models that the server lists, in its order; costs nothing.
+
+        Raises:
+            Failed: if it does not list them.
+            ModelError: if it does not accept the key.
+        """
+        found = await self._tried(self._client.models.with_raw_response.list(**self._extra))
+        if isinstance(found, Exception):
+            raise found
+        listed = told_models(found)
+        if listed is None:
+            raise Failed("the server lists no models", again=False)
+        return listed
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _answer(self, body: dict[str, Any], abilities: Abilities) -> bytes | Exception:
+        return await self._tried(
+            self._client.chat.completions.with_raw_response.create(**body, **self._extra), body, abilities
+        )
+
+    async def _tried(
+        self, call: Any, body: dict[str, Any] | None = None, abilities: Abilities | None = None
+    ) -> bytes | Exception:
+        """The bytes of an answer, or what went wrong.
+
+        Errors of the client hold the request and with it the key: they end here, and what is raised later has no link
+        to them.
+        """
+        try:
+            async with asyncio.timeout(self._connection.timeout):
+                raw = await call
+            data: bytes = raw.http_response.content
+            return data
+        except (TimeoutError, self._errors.APITimeoutError) as error:
+            late = type(error.__cause__).__name__ == "ConnectTimeout"
+            return self._unreachable() if late else Failed(f"no reply in {self._connection.timeout:g} s")
+        except self._errors.APIStatusError as error:
+            return self._status(
+                error.status_code, dict(error.response.headers), error.response.content, body, abilities
+            )
+        except (self._errors.OpenAIError, OSError, ValueError) as error:
+            cause = error.__cause__ or error
+            if "CERTIFICATE_VERIFY_FAILED" in str(cause):
+                return ModelError(
+                    "the certificate of the server cannot be verified",
+                    "see the address; for a certificate of your own name it in SSL_CERT_FILE",
+                )
+            if type(cause).__name__ in ("ConnectError", "ProxyError", "ConnectionRefusedError"):
+                return self._unreachable()
+            return Failed("broken connection")
+
+    def _status(
+        self, status: int, headers: dict[str, str], content: bytes, body: dict[str, Any] | None, sent: Abilities | None
+    ) -> Exception:
+        said = told(content)
+        if body is not None and sent is not None:
+            less = lesser(sent, body, status, said)
+            if less is not None:
+                if self.abilities == sent:  # else another request has found it out already
+                    _LEARNT[self._place] = less
+                return Failed("the server does not take a part of the request", free=True, unpaid=True)
+        return failure(status, headers, content, model=self._connection.model, secret=self._secret)
+
+    def _unreachable(self) -> Failed:
+        return Failed("no server answers", unpaid=True, unreachable=True)
+
+
+def told_models(data: bytes) -> list[str] | None:
+    """Names in a list of models; None = it is no such list."""
+    found = parsed(data)
+    listed = found.get("data", found.get("models")) if isinstance(found, dict) else found
+    if not isinstance(listed, list):
+        return None
+    names = [each.get("id") or each.get("name") for each in listed[:10_000] if isinstance(each, dict)]
+    return [name[:500] for name in names if isinstance(name, str)]
