@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curation.cli import comparing, deciding, keeping, replying, running, trying, viewing
+from curation.cli import comparing, connecting, deciding, keeping, replying, running, trying, viewing
 from curation.cli.show import err
 from curation.core.errors import CurationError, machine_problem
 
@@ -27,6 +27,7 @@ app.command()(running.demo)
 app.command()(keeping.add)
 app.command("run")(running.run_command)
 app.command("methods")(keeping.methods_command)
+app.add_typer(connecting.app, name="connections")
 app.command()(running.select)
 app.command()(running.score)
 app.command()(running.coverage)

@@ -19,6 +19,7 @@ from curation.cli.show import (
     print_json,
     table,
 )
+from curation.cli.spending import CallsOption, MoneyOption, ProbeOption, TokensOption, caps_of, probe_recipe
 from curation.cli.work import bindings_of, facts_of, result_of, run_recipe, say_result, show_estimates, single
 from curation.complete import with_coverage
 from curation.core.artifacts import Coverage, Export, Score
@@ -80,6 +81,10 @@ def run_command(
     settings: SetOption = None,
     inputs: Annotated[list[str] | None, typer.Option("--input", help="NAME=VALUE binds an input")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check it and estimate its cost")] = False,
+    probe: ProbeOption = False,
+    max_money: MoneyOption = None,
+    max_tokens: TokensOption = None,
+    max_calls: CallsOption = None,
     go_on: Annotated[
         bool, typer.Option("--go-on", help="After a step that fails, finish those that do not read it")
     ] = False,
@@ -91,9 +96,12 @@ def run_command(
     ws = Workspace.open(workspace)
     whole = Recipe.read(recipe).with_settings(settings or [])
     bound = bindings_of(whole, dataset, inputs)
-    if dry_run:
+    caps = caps_of(max_money, max_tokens, max_calls)
+    if probe and not dry_run:
+        probe_recipe(ws, whole, bound, device, caps, quiet=as_json)
+    if dry_run or probe:
         return show_estimates(ws, whole, bound, device, as_json)
-    job, outcome = run_recipe(ws, whole, bound, as_json=as_json, device=device, go_on=go_on)
+    job, outcome = run_recipe(ws, whole, bound, as_json=as_json, device=device, go_on=go_on, caps=caps)
     if as_json:
         return print_json(facts_of(job, outcome))
     say_result(job, outcome)
@@ -111,6 +119,9 @@ def select(
         list[str] | None, typer.Option("--input", help="NAME=VALUE binds a preset's further input: queries=FILE")
     ] = None,
     coverage: Annotated[bool, typer.Option("--coverage", help="Measure coverage as well")] = False,
+    max_money: MoneyOption = None,
+    max_tokens: TokensOption = None,
+    max_calls: CallsOption = None,
     workspace: WorkspaceOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -120,7 +131,9 @@ def select(
     recipe = single(method, "selector", settings, {} if budget is None else {"budget": budget.strip()})
     if coverage:
         recipe = with_coverage(recipe)
-    job, outcome = run_recipe(ws, recipe, bindings_of(recipe, dataset, inputs), as_json=as_json, device=device)
+    caps = caps_of(max_money, max_tokens, max_calls)
+    bound = bindings_of(recipe, dataset, inputs)
+    job, outcome = run_recipe(ws, recipe, bound, as_json=as_json, device=device, caps=caps)
     if as_json:
         return print_json(facts_of(job, outcome))
     say_result(job, outcome)
@@ -131,6 +144,9 @@ def score(
     name: Annotated[str, typer.Argument(help="A scorer: length, mtld, readability, ...")],
     dataset: DatasetOption = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE")] = None,
+    max_money: MoneyOption = None,
+    max_tokens: TokensOption = None,
+    max_calls: CallsOption = None,
     workspace: WorkspaceOption = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -143,7 +159,9 @@ def score(
     made_of = find(recipe.steps[recipe.result.removeprefix("$")]["use"]).returns
     if made_of is not Score:
         raise CurationError(f"{name} makes {made_of.kind}, not a score", "see: curate methods scorer")
-    job, outcome = run_recipe(ws, recipe, bindings_of(recipe, dataset, None), as_json=as_json, device=device)
+    caps = caps_of(max_money, max_tokens, max_calls)
+    bound = bindings_of(recipe, dataset, None)
+    job, outcome = run_recipe(ws, recipe, bound, as_json=as_json, device=device, caps=caps)
     made = outcome.artifact(outcome.plan.result)
     assert isinstance(made, Score)
     present = np.asarray(made.values)[np.isfinite(made.values)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,8 +77,13 @@ def print_coverage(report: Coverage) -> None:
 
 
 @contextmanager
-def live(quiet: bool) -> Iterator[Any]:
-    """A line on the terminal that follows the job; nothing where there is no terminal or --json is given."""
+def live(quiet: bool, spending: Callable[[jobs.Status], str] = lambda status: "") -> Iterator[Any]:
+    """A line on the terminal that follows the job; nothing where there is no terminal or --json is given.
+
+    Args:
+        quiet: Show nothing.
+        spending: What the job has spent so far, in words.
+    """
     if quiet or not err.is_terminal:
         yield lambda status: None
         return
@@ -89,7 +94,8 @@ def live(quiet: bool) -> Iterator[Any]:
             left = f", {seconds_text(status.seconds_left)} left" if status.seconds_left else ""
             note = f" ({status.note})" if status.note and status.note != status.step else ""
             place = f"{status.step_index + 1}/{status.step_count} " if status.step_count else ""
-            line.update(f"{place}{status.step or status.state}{share}{left}{note}")
+            spent = f" · {told}" if (told := spending(status)) else ""
+            line.update(f"{place}{status.step or status.state}{share}{left}{note}{spent}")
 
         yield echo
 

@@ -10,14 +10,18 @@ import typer
 
 from curation import jobs
 from curation.cli.show import err, live, out, print_coverage, print_json, seconds_text, size_text, table
+from curation.cli.spending import asking_facts, check_caps, foretold, say_spent, show_asking, spending_text
 from curation.complete import complete, method_name
 from curation.core.artifacts import Coverage, Export, Selection
 from curation.core.errors import CurationError, RecipeError
 from curation.core.runtime import Runtime, checked_device, resolve_device
+from curation.core.spending import Caps
 from curation.engine import Outcome
-from curation.estimates import cautions, estimate, total
+from curation.estimates import Estimate, cautions, estimate, total
 from curation.recipe import Recipe, load_yaml, plan, preset_names
 from curation.workspace import Workspace
+
+NO_CAPS = Caps()
 
 
 def bindings_of(recipe: Recipe, dataset: str | None, inputs: list[str] | None) -> dict[str, str]:
@@ -48,14 +52,24 @@ def run_recipe(
     title: str = "",
     outputs: Path | None = None,
     go_on: bool = False,
+    caps: Caps = NO_CAPS,
 ) -> tuple[jobs.Job, Outcome]:
     """Run a recipe in this process, followed on the terminal, and tell what every step took."""
-    if not as_json:
-        bindings = _foretell(workspace, recipe, bindings, device)
+    before: list[Estimate] = []
+    if not as_json or caps != NO_CAPS:
+        bindings, before = _foretell(workspace, recipe, bindings, device, caps, quiet=as_json)
     try:
-        with live(as_json) as echo:
+        with live(as_json, spending_text) as echo:
             job, outcome = jobs.run_here(
-                workspace, recipe, bindings, title=title, device=device, echo=echo, outputs=outputs, go_on=go_on
+                workspace,
+                recipe,
+                bindings,
+                title=title,
+                device=device,
+                echo=echo,
+                outputs=outputs,
+                go_on=go_on,
+                caps=caps,
             )
     except KeyboardInterrupt:
         err.print("interrupted; what was finished is stored, the same command goes on from there")
@@ -80,6 +94,7 @@ def run_recipe(
                 for s in outcome.steps
             ],
         )
+        say_spent(outcome, {e.step: e for e in before})
         for failure in outcome.failed:
             err.print(f"{failure.name}: no result, {failure.message}")
         for fact in outcome.steps:
@@ -90,22 +105,35 @@ def run_recipe(
     return job, outcome
 
 
-def _foretell(workspace: Workspace, recipe: Recipe, bindings: dict[str, str], device: str) -> dict[str, str]:
-    """Say what a run will take, as far as it is known without measuring; returns the bindings, files read."""
+def _foretell(
+    workspace: Workspace, recipe: Recipe, bindings: dict[str, str], device: str, caps: Caps, *, quiet: bool
+) -> tuple[dict[str, str], list[Estimate]]:
+    """Say what a run will take, as far as it is known without measuring.
+
+    Returns:
+        The bindings, files read, and the estimates.
+
+    Raises:
+        CurationError: if a cap cannot be kept.
+    """
     runtime = Runtime(device=resolve_device() if device == "auto" else checked_device(device))
     made = plan(recipe, workspace, bindings, runtime)
+    check_caps(made, workspace, caps)
+    if quiet:
+        return made.bindings, []
     for sentence in cautions(made, workspace):
         err.print(f"note: {sentence}")
     expected = estimate(made, workspace, runtime, calibrate=False)
     sums, todo = total(expected), [e for e in expected if not e.reused]
+    room = f"{size_text(sums['memory'])} of memory, {size_text(sums['disk'])} on disk"
     if todo and not sums["unknown"]:
         span = f"{seconds_text(sums['low'])} to {seconds_text(sums['high'])}"
-        room = f"{size_text(sums['memory'])} of memory, {size_text(sums['disk'])} on disk"
         err.print(f"will take about {seconds_text(sums['seconds'])} ({span}), {room}")
     elif todo:
-        room = f"{size_text(sums['memory'])} of memory, {size_text(sums['disk'])} on disk"
         err.print(f"will take {room}; how long is not known here yet (curate run … --dry-run measures it)")
-    return made.bindings
+    for sentence in foretold(expected):
+        err.print(sentence)
+    return made.bindings, expected
 
 
 def facts_of(job: jobs.Job, outcome: Outcome) -> dict[str, Any]:
@@ -144,9 +172,11 @@ def result_of(workspace: Workspace, name: str | None) -> tuple[str, str]:
 def show_estimates(ws: Workspace, recipe: Recipe, bound: dict[str, str], device: str, as_json: bool) -> None:
     """Print what a recipe would cost; steps never run here are calibrated first."""
     runtime = Runtime(device=resolve_device() if device == "auto" else checked_device(device))
-    made = estimate(plan(recipe, ws, bound, runtime), ws, runtime)
+    planned = plan(recipe, ws, bound, runtime)
+    made = estimate(planned, ws, runtime)
     if as_json:
-        return print_json({"estimates": [asdict(e) for e in made], "total": total(made)})
+        asking = asking_facts(ws, planned)
+        return print_json({"estimates": [asdict(e) for e in made], "total": total(made), "asking": asking})
     rows = [
         [
             e.step,
@@ -165,6 +195,7 @@ def show_estimates(ws: Workspace, recipe: Recipe, bound: dict[str, str], device:
     room = f"{size_text(sums['memory'])} memory, {size_text(sums['disk'])} on disk"
     unknown = f"; {sums['unknown']} of {len(made)} steps could not be timed and come on top" if sums["unknown"] else ""
     out.print(f"together {seconds_text(sums['seconds'])} ({span}){unknown}, {room}")
+    show_asking(ws, planned, made)
     return None
 
 
