@@ -88,7 +88,7 @@ def probe(
 
 def _drawn(pool: Dataset, counted: Calls, rows: int) -> Iterator[np.ndarray]:
     """Groups of rows in an order that follows from their contents."""
-    yield from _grouped(pool, np.flatnonzero(counted.sizes), rows)
+    yield from _grouped(pool, np.flatnonzero(counted.counts), rows)
 
 
 def _grouped(pool: Dataset, candidates: np.ndarray, rows: int) -> Iterator[np.ndarray]:
@@ -111,10 +111,11 @@ def stored_group(method: Asking, pool: Dataset, members: np.ndarray, counted: Ca
     replies = list(replies_of(keys, runtime).values())
     if len(replies) < len(set(keys)):
         return None
-    more = max(method.calls_per_row() * len(members) / max(len(keys), 1), 1.0)  # a few rows are asked twice
+    more = counted.for_each
     return Group(
         _name(pool, members),
         len(members),
+        int(counted.counts[members].sum()),
         int(counted.sizes[members].sum()),
         more * len(replies),
         more * sum(reply.tokens_in for reply in replies),
@@ -131,7 +132,7 @@ def stored_groups(method: Asking, pool: Dataset, counted: Calls, runtime: Runtim
     found: list[Group] = []
     if counted.several or not counted.stored:
         return found
-    answered = np.flatnonzero((counted.sizes > 0) & ~counted.is_open)
+    answered = np.flatnonzero((counted.counts > 0) & ~counted.is_open)
     for members in _grouped(pool, answered, 3 * PROBE_ROWS):
         if sum(group.rows for group in found) >= 3 * PROBE_ROWS:
             break
@@ -158,6 +159,7 @@ def _ask(
     return Group(
         _name(pool, members),
         len(members),
+        int(counted.counts[members].sum()),
         int(counted.sizes[members].sum()),
         took.get("calls", 0.0),
         took.get("tokens_in", 0.0),

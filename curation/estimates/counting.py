@@ -34,9 +34,11 @@ class Calls:
         most_out: Tokens that the first requests not stored may write at most.
         example: The first request that would be sent; where all are stored the first of all, where none is None.
         example_row: Whose it is, -1 = none.
-        sizes: int64 `[n]`, characters of each row's first requests, 0 where it asks nothing that no earlier row asks.
-        is_open: bool `[n]`, the rows counted in `open`.
-        several: True where most of a row's requests depend on answers.
+        sizes: int64 `[n]`, characters of each row's first requests that no earlier row asks.
+        counts: int64 `[n]`, how many these are.
+        open_sizes: int64 `[n]`, as `sizes`, of those without a stored reply.
+        open_counts: int64 `[n]`, how many these are.
+        for_each: Requests that follow from each first one on average, itself included.
     """
 
     rows: int
@@ -52,8 +54,20 @@ class Calls:
     example: Request | None
     example_row: int
     sizes: np.ndarray
-    is_open: np.ndarray
-    several: bool
+    counts: np.ndarray
+    open_sizes: np.ndarray
+    open_counts: np.ndarray
+    for_each: float
+
+    @property
+    def is_open(self) -> np.ndarray:
+        """Bool `[n]`, the rows counted in `open`."""
+        return self.open_counts > 0
+
+    @property
+    def several(self) -> bool:
+        """True where first requests are not nearly all that is asked."""
+        return self.for_each > 1.2
 
 
 def plan_calls(method: Asking, pool: Dataset, runtime: Runtime) -> Calls:
@@ -65,7 +79,8 @@ def plan_calls(method: Asking, pool: Dataset, runtime: Runtime) -> Calls:
     method, identity = resolved(method, runtime)
     n, requests_in_all = len(pool), 0
     found: dict[bytes, bool] = {}  # key of every different request → stored?
-    sizes, is_open, asked = np.zeros(n, np.int64), np.zeros(n, bool), np.zeros(n, bool)
+    sizes, counts, open_sizes, open_counts = (np.zeros(n, np.int64) for _ in range(4))
+    asked = np.zeros(n, bool)
     told = {"bytes": 0, "messages": 0, "most_out": 0, "longest": 0}
     example: tuple[bool, int, Request] | None = None  # stored?, row, request
     for begin, made in _requests(method, pool, np.arange(n)):
@@ -80,16 +95,22 @@ def plan_calls(method: Asking, pool: Dataset, runtime: Runtime) -> Calls:
                 found[key] = key in known
                 texts = [text for _, text in request.messages]
                 length = sum(map(len, texts))
-                sizes[row] += max(length, 1)
+                sizes[row] += length
+                counts[row] += 1
                 told["longest"] = max(told["longest"], length)
                 if example is None or (example[0] and not found[key]):
                     example = (found[key], row, request)
                 if not found[key]:
-                    is_open[row] = True
+                    open_sizes[row] += length
+                    open_counts[row] += 1
                     told["bytes"] += sum(len(text.encode("utf-8", "replace")) for text in texts)
                     told["messages"] += len(texts)
                     told["most_out"] += request.max_tokens
-    at_first, stored, is_left = requests_in_all / max(int(asked.sum()), 1), sum(found.values()), int(is_open.sum())
+    at_first, stored, is_left = (
+        requests_in_all / max(int(asked.sum()), 1),
+        sum(found.values()),
+        int((open_counts > 0).sum()),
+    )
     later = max(method.calls_per_row() - at_first, 0.0)  # of each row, once answers are known
     return Calls(
         rows=n,
@@ -101,8 +122,10 @@ def plan_calls(method: Asking, pool: Dataset, runtime: Runtime) -> Calls:
         example=example[2] if example else None,
         example_row=example[1] if example else -1,
         sizes=sizes,
-        is_open=is_open,
-        several=later > at_first / 5,
+        counts=counts,
+        open_sizes=open_sizes,
+        open_counts=open_counts,
+        for_each=1 + later / at_first if at_first else 1.0,
         **told,
     )
 
@@ -115,9 +138,10 @@ def _requests(method: Asking, pool: Dataset, rows: np.ndarray) -> Iterator[tuple
 
 def resolved(method: Asking, runtime: Runtime) -> tuple[Asking, dict[str, Any]]:
     """The method with endpoint and model written in, and the identity that its replies are stored under."""
-    from curation.models.chat.connections import connection_of
+    from curation.models.chat.judging import target
 
-    return method.resolve(runtime), connection_of(method.connection).identity()
+    made = method.resolve(runtime)
+    return made, target(made).identity()
 
 
 def _stored(keys: set[bytes], runtime: Runtime) -> set[bytes]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from curation.core.artifacts import Selection
 from curation.core.dataset import Dataset
-from curation.core.method import Size
 from curation.core.runtime import Runtime
 from curation.estimates.asking import PROBE_ROWS, cut_port, probe, stored_groups
 from curation.estimates.counting import Calls, plan_calls
@@ -212,7 +211,7 @@ def _run_before(timings: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The newest finished run that asked for nearly all of its replies."""
     for entry in reversed(timings):
         calls, reused = _number(entry, "calls"), _number(entry, "reused")
-        if calls > 0 and reused <= REUSED * (calls + reused) and _number(entry, "rows") and _number(entry, "work"):
+        if calls > 0 and reused <= REUSED * (calls + reused) and _number(entry, "rows") and _number(entry, "chars"):
             return entry
     return None
 
@@ -223,22 +222,24 @@ def _number(entry: Mapping[str, Any], name: str) -> float:
 
 
 def _from_run(method: Asking, counted: Calls, rows: Dataset, run: Mapping[str, Any]) -> Cost:
-    """As much as a run before took, by work for what is read and by rows for the rest.
+    """As much as a run before took, by characters asked for what is read and by rows for the rest.
 
-    Between rows, calls and tokens are taken to scatter by as much as their mean.
+    What is asked beside a row's own text (the wording of the prompt) is taken to be as long then as now. Between rows,
+    calls and tokens are taken to scatter by as much as their mean.
     """
-    asked = int((counted.sizes > 0).sum())
-    open_rows = counted.open / max(asked, 1)
-    open_text = float(counted.sizes[counted.is_open].sum()) / max(float(counted.sizes.sum()), 1.0)
-    by_rows = len(rows) / _number(run, "rows") * open_rows
-    by_work = method.work(Size(len(rows), int(rows.lengths().sum()))) / _number(run, "work") * open_text
+    asked = max(int((counted.counts > 0).sum()), 1)
+    by_rows = float(counted.open_counts.sum()) / max(float(counted.counts.sum()), 1.0)
+    by_rows *= len(rows) / _number(run, "rows")
+    around_row = (float(counted.sizes.sum()) - float(rows.lengths().sum())) / asked
+    then = max(_number(run, "chars") + around_row * _number(run, "rows"), 1.0)
+    by_text = float(counted.open_sizes.sum()) / then
     off = min(DRIFT + 2 * float(np.sqrt(1 / _number(run, "calls") + 1 / max(counted.open, 1))), 1.0)
 
     def around(value: float) -> Range:
         return Range(value, value * (1 - off), value * (1 + off))
 
     calls, written = (around(_number(run, name) * by_rows) for name in ("calls", "tokens_out"))
-    read = around(_number(run, "tokens_in") * by_work)
+    read = around(_number(run, "tokens_in") * by_text)
     seconds = around(_number(run, "seconds") * by_rows)
     money = lambda i, o: read.times(i).plus(written.times(o))  # noqa: E731 - as short as it reads
     found = priced(method, counted.open, calls, read, written, money, seconds, "history", ())

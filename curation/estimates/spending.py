@@ -25,8 +25,9 @@ class Group:
     Args:
         name: 16 hex digits of its rows' contents.
         rows: How many.
-        characters: Of their first requests.
-        calls: Requests.
+        requests: Their first requests.
+        characters: Of these.
+        calls: Requests in all.
         tokens_in: Read, as the server counts them.
         tokens_out: Written.
         seconds: From the first request to the last reply.
@@ -34,6 +35,7 @@ class Group:
 
     name: str
     rows: int
+    requests: int
     characters: int
     calls: float
     tokens_in: float
@@ -98,20 +100,21 @@ def cost_from_groups(
         basis: To say in the cost.
     """
     left = counted.is_open if skip is None else counted.is_open & ~skip
-    rows, characters = int(left.sum()), float(counted.sizes[left].sum())
+    rows = int(left.sum())
+    rest = np.array([counted.open_sizes[left].sum(), counted.open_counts[left].sum()], np.float64)
     if not rows:
         nothing = exactly(0.0)
         return priced(method, 0, nothing, nothing, nothing, lambda *_: nothing, nothing, "stored", groups)
     if not groups:
         return limits(method, counted)
-    table = np.array([(g.characters, g.rows, g.calls, g.tokens_in, g.tokens_out) for g in groups], np.float64)
-    size = table[:, 1].astype(np.int64)
+    table = np.array([(g.characters, g.requests, g.calls, g.tokens_in, g.tokens_out) for g in groups], np.float64)
+    size = np.array([g.rows for g in groups], np.int64)
 
     def part(*columns: tuple[int, float]) -> Range:
-        """Of the sum of columns, each times a factor; tokens read grow with characters, the rest with rows."""
+        """Of the sum of columns, each times a factor; tokens read grow with characters, the rest with requests."""
         per = [0 if column == 3 else 1 for column, _ in columns]
         measured = np.stack([table[:, column] * factor for column, factor in columns], 1)
-        return extrapolate(measured, table[:, per], np.array([characters, float(rows)])[per], size, rows)
+        return extrapolate(measured, table[:, per], rest[per], size, rows)
 
     calls = part((2, 1.0))
     seconds = _seconds(method, groups, rows, calls)
@@ -122,7 +125,7 @@ def cost_from_groups(
 
 def limits(method: Asking, counted: Calls) -> Cost:
     """What the open rows can cost where nothing was ever measured: from their texts, and from what may be written."""
-    scale = counted.calls / max(counted.first - counted.stored, 1)
+    scale = counted.for_each
     read = Range(
         (counted.bytes * USUAL + counted.messages * AROUND) * scale,
         counted.bytes * FEWEST * scale,

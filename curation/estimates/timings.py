@@ -45,6 +45,7 @@ def timing_entry(
         "device": device,
         "work": method.work(size),
         "rows": size.rows,
+        "chars": size.chars,
         "seconds": seconds,
         "calibrated": calibrated,
         "startup": startup,
