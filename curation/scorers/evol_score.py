@@ -18,11 +18,13 @@ from curation.models._folder import revision_of
 from curation.models.causal import Precision, causal_precision, load_causal
 from curation.models.chat.asking import AUTO, Asking
 from curation.models.chat.client import Say, ask_until, converse
-from curation.models.chat.connections import connection_of
+from curation.models.chat.judging import REFUSED, clean, target
+from curation.models.chat.live import LiveScores
 from curation.models.chat.parsing import expected_score, score_in
-from curation.models.chat.prompts import blocks, prompt
+from curation.models.chat.prompts import Prompt, blocks
 from curation.models.chat.turns import Turn, turns_of
 from curation.models.chat.types import Reply, Request, Unparsed
+from curation.models.chat.wording import wording
 from curation.models.evol_checkpoint import (
     COMPLEXITY_MODEL,
     DIGITS,
@@ -35,7 +37,6 @@ from curation.models.evol_checkpoint import (
 Reduce = Literal["sum", "mean", "max"]
 Side = Literal["complexity", "quality"]
 
-REFUSED = "refused"
 LOW, HIGH = 1.0, 6.0
 REPLY_TOKENS = 16
 ALTERNATIVES = 20
@@ -87,9 +88,8 @@ def judged(reply: Reply) -> Judged | Unparsed:
     return said if isinstance(said, Unparsed) else Judged(said, reply.text, False)
 
 
-def judge_request(turn: Turn, side: Side, prompt_name: str) -> Request:
+def judge_request(turn: Turn, side: Side, words: Prompt) -> Request:
     """What a judge is asked about one turn: about its question alone, or about question and answer."""
-    words = prompt(prompt_name)
     shown = [("question", turn.question)] + ([("response", turn.answer)] if side == "quality" else [])
     text, mark = blocks(shown)
     user = "\n\n".join([words.write("data", mark=mark), text, words.write(side)])
@@ -131,7 +131,7 @@ class EvolScore(Asking, Scorer):
         "judge", description="who scores: a chat model, or scorers in the form of DEITA's checkpoints"
     )
     turn_reduce: Reduce = Field("sum", description="how the products of the turns become one number; published: sum")
-    prompt: str = Field("evol-score-v1", min_length=1, description="prompt for the judge, with its version")
+    prompt: Literal["evol-score-v1"] = Field("evol-score-v1", description="wording for the judge, with its version")
     prompt_hash: str = Field(AUTO, min_length=1, description="of the prompt's words; auto fills it in")
     complexity_model: str = Field(COMPLEXITY_MODEL, min_length=1, description="folder, or name, of the first scorer")
     quality_model: str = Field(QUALITY_MODEL, min_length=1, description="folder, or name, of the second scorer")
@@ -147,7 +147,7 @@ class EvolScore(Asking, Scorer):
         """
         if self.by == "judge":
             found = super().resolve(runtime)
-            return found.model_copy(update={"prompt_hash": prompt(self.prompt).hash})
+            return found.model_copy(update={"prompt_hash": wording(self.prompt, self.prompt_hash).hash})
         made: dict[str, str] = {"precision": causal_precision(runtime.device, self.precision)}
         for name, model in (("complexity", self.complexity_model), ("quality", self.quality_model)):
             if getattr(self, f"{name}_revision") == AUTO:
@@ -186,9 +186,10 @@ class EvolScore(Asking, Scorer):
             if isinstance(given, str):
                 reasons[row] = given
                 continue
-            c, q = [pair[0].value for pair in given], [pair[1].value for pair in given]
-            numbers["values"][row] = evol_score(c, q, self.turn_reduce)
-            numbers["complexity"][row], numbers["quality"][row] = np.mean(c), np.mean(q)
+            numbers["values"][row] = self._value(given)
+            numbers["complexity"][row], numbers["quality"][row] = np.mean(
+                [(c.value, q.value) for c, q in given], axis=0
+            )
             explanation[row] = _explained(given)
         values = numbers.pop("values")
         missing = Missing.from_list(reasons)
@@ -197,10 +198,12 @@ class EvolScore(Asking, Scorer):
         return Score(pool.fingerprint, values, missing, "evol score", True, columns, info)
 
     def _asked(self, turns: Sequence[Turn]) -> list[Request]:
-        return [judge_request(turn, side, self.prompt) for turn in turns for side in ("complexity", "quality")]
+        words = wording(self.prompt, self.prompt_hash)
+        return [judge_request(turn, side, words) for turn in turns for side in ("complexity", "quality")]
 
     def _by_judge(self, rows: Sequence[Sequence[Turn]], runtime: Runtime) -> tuple[list[_Said], dict[str, Any]]:
-        connection = connection_of(self.connection)
+        connection = target(self)
+        live = LiveScores(runtime, LOW * LOW, HIGH * HIGH)
 
         async def talk(row: int, say: Say) -> _Said:
             found: list[Judged] = []
@@ -211,7 +214,11 @@ class EvolScore(Asking, Scorer):
                 found.append(given)
             return list(zip(found[::2], found[1::2], strict=True))
 
-        said = converse(len(rows), talk, connection, runtime)
+        def done(row: int, given: _Said) -> None:
+            live.add(None if isinstance(given, str) else self._value(given))
+
+        said = converse(len(rows), talk, connection, runtime, done=done)
+        live.close()
         read = Counter(
             "expected" if one.expected else "text"
             for given in said
@@ -254,6 +261,9 @@ class EvolScore(Asking, Scorer):
             said.append(why or [(Judged(float(c[i]), "", True), Judged(float(q[i]), "", True)) for i in here])
         return said, {"complexity_model": self.complexity_model, "quality_model": self.quality_model}
 
+    def _value(self, given: Sequence[tuple[Judged, Judged]]) -> float:
+        return evol_score([c.value for c, _ in given], [q.value for _, q in given], self.turn_reduce)
+
     def memory(self, size: Size) -> float:
         """Replies and numbers of every row; the scorers where they run here."""
         return 64e6 + 400.0 * size.rows + (30e9 if self.by == "checkpoint" else 0.0)
@@ -276,4 +286,4 @@ def _explained(given: Sequence[tuple[Judged, Judged]]) -> str:
 
 
 def _quoted(one: Judged) -> str:
-    return f" (reply: {one.text.strip()})" if one.text.strip() else ""
+    return f" (reply: {clean(one.text).strip()})" if one.text.strip() else ""

@@ -146,8 +146,8 @@ def test_prompt_and_model_are_part_of_the_recipe():
     method = EvolScore().resolve(Runtime())
     assert len(method.prompt_hash) == 16
     assert method.model != "auto"
-    with pytest.raises(CurationError, match="no prompt"):
-        EvolScore(prompt="evol-score-v99").resolve(Runtime())
+    with pytest.raises(CurationError, match="not the one of this recipe"):
+        EvolScore(prompt_hash="0" * 16).resolve(Runtime())
 
 
 # ---------------------------------------------------------------------- checkpoints
