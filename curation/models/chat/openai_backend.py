@@ -55,6 +55,7 @@ class OpenAIBackend:
         self._place = (connection.endpoint, connection.model, connection.structured)
         if fresh:
             _LEARNT.pop(self._place, None)
+        self._first = first_abilities(connection)
         self._secret = connection.secret()
         self._web = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(connection))
         self._client = openai.AsyncOpenAI(
@@ -78,12 +79,12 @@ class OpenAIBackend:
     @property
     def abilities(self) -> Abilities:
         """What the server takes, as far as is known."""
-        return _LEARNT.get(self._place) or first_abilities(self._connection)
+        return _LEARNT.get(self._place) or self._first
 
     @property
     def given_up(self) -> tuple[str, ...]:
         """What the server turned out not to take, in words."""
-        return self.abilities.given_up(first_abilities(self._connection).structured)
+        return self.abilities.given_up(self._first.structured)
 
     async def send(self, request: Request) -> Reply:
         """Answer one request.

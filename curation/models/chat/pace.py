@@ -14,8 +14,8 @@ _FAILURES = 20
 class Window:
     """How many requests may be under way at once.
 
-    The first request goes alone: whatever is wrong with a connection shows there. Then a quarter of the limit, and one
-    more for each success, which doubles it in the time of one reply, until the server says that it is enough. From
+    The first request goes alone: whatever is wrong with a connection shows there. Then half of the limit, and one more
+    for each success, which doubles it in the time of one reply, until the server says that it is enough. From
     then on a sixteenth of the limit more in the time of one reply, and a third less (a half, when it happens while
     doubling) for each refusal. Requests that were sent before the last decrease say nothing new.
 
@@ -40,7 +40,7 @@ class Window:
         self._recent.append(True)
         if self._probing:
             self._probing = False
-            self.size = max(1.0, self.limit / 4)
+            self.size = max(1.0, self.limit / 2)
         elif self._doubling:
             self.size += 1
         else:
