@@ -202,18 +202,18 @@ def test_the_order_shown_differs_between_rows_and_favours_no_place():
             orders.append([len(t) for t in text[5:].split("|")])
         return by_rule(text)
 
-    for k in range(60):
-        asyncio.run(
-            family_of(
-                "x", ["a"] * 5, lambda t, o: Request((("user", f"evolve {o} {t}"),)),
-                lambda ts: Request((("user", "rank " + "|".join(ts)),)), _say(remember), seed=0, content=bytes([k] * 16),
-            )
-        )  # fmt: skip
-    assert np.abs(np.mean(orders, axis=0) - 3.5).max() < 0.9
-
-
-def _say(answer):
     async def say(request):
-        return Answer(Reply(answer(request.messages[0][1])))
+        return Answer(Reply(remember(request.messages[0][1])))
 
-    return say
+    for k in range(60):
+        grown = family_of(
+            "x",
+            ["a"] * 5,
+            lambda text, operator: Request((("user", f"evolve {operator} {text}"),)),
+            lambda texts: Request((("user", "rank " + "|".join(texts)),)),
+            say,
+            seed=0,
+            content=bytes([k] * 16),
+        )
+        assert asyncio.run(grown).scores == (1, 2, 3, 4, 5, 6)
+    assert np.abs(np.mean(orders, axis=0) - 3.5).max() < 0.9
