@@ -83,7 +83,7 @@ def judged(reply: Reply) -> Judged | Unparsed:
         return Unparsed(REFUSED)
     likely = expected_score(reply.first, _SCORES)
     if not isinstance(likely, Unparsed):
-        return Judged(likely.value, reply.text, True)
+        return Judged(round(likely.value, 9), reply.text, True)  # what is equal but for rounding should be a tie
     said = score_in(reply.text, LOW, HIGH)
     return said if isinstance(said, Unparsed) else Judged(said, reply.text, False)
 
