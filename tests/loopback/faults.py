@@ -75,4 +75,7 @@ CONNECTION = ("slow", "never", "closed", "cut", "html", "says", "trickle")
 """Done by the server: a late reply, none, a connection closed before or amid the reply, a page of a proxy with status
 200, a text of the rule's own, and a body sent in pieces."""
 
-FAULTS = {*ERRORS, *BODIES, *MESSAGES, *ENDS, *CONNECTION}
+TALKATIVE = {"tells-key": 200, "tells-key-400": 400, "tells-key-401": 401, "tells-key-500": 500}
+"""The server repeats the secret it was sent: in a reply, or in the message of an error."""
+
+FAULTS = {*ERRORS, *BODIES, *MESSAGES, *ENDS, *CONNECTION, *TALKATIVE}

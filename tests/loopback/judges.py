@@ -29,6 +29,7 @@ class Asked:
         schema: The JSON schema that the reply shall follow, {} = any object, None = free text.
         logprobs: Alternatives wanted for each token.
         body: The request as it came.
+        authorization: The header, with the secret in it.
     """
 
     messages: list[tuple[str, str]]
@@ -37,6 +38,7 @@ class Asked:
     schema: dict[str, Any] | None = None
     logprobs: int = 0
     body: dict[str, Any] = field(default_factory=dict)
+    authorization: str = ""
 
     @property
     def last(self) -> str:
@@ -73,6 +75,10 @@ def scored(asked: Asked, value: float, why: str, low: int = 0, high: int = 6) ->
     return Said(f"{value:g}\n{why}", first)
 
 
+_PLAIN = {"score": {"type": "number"}, "explanation": {"type": "string"}}
+"""What an object has where no schema says it."""
+
+
 def filled(schema: dict[str, Any], value: float, words: str) -> Any:
     """Something that follows a JSON schema: numbers are the value within their limits, texts are the words."""
     if "enum" in schema:
@@ -82,7 +88,7 @@ def filled(schema: dict[str, Any], value: float, words: str) -> Any:
     kind = schema.get("type", "object")
     kind = next(k for k in kind if k != "null") if isinstance(kind, list) else kind
     if kind == "object":
-        return {name: filled(part, value, words) for name, part in schema.get("properties", {"score": {}}).items()}
+        return {name: filled(part, value, words) for name, part in schema.get("properties", _PLAIN).items()}
     if kind == "array":
         count = schema.get("minItems", 1)
         return [filled(schema.get("items", {"type": "string"}), value, words) for _ in range(count)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+import traceback
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
 import orjson
 
-from tests.loopback.faults import BODIES, ENDS, ERRORS, JSON, MESSAGES, Response, error
+from tests.loopback.faults import BODIES, ENDS, ERRORS, JSON, MESSAGES, TALKATIVE, Response, error
 from tests.loopback.judges import TOKEN, Asked, Judge, Said, judge_of
 from tests.loopback.script import Rule, Script, drawn
 
@@ -27,6 +28,7 @@ class Counts:
         self.replies = 0  # that went out whole, with something said
         self.abandoned = 0  # the caller went away first
         self.unauthorized = 0
+        self.early = 0  # sent again before the time that Retry-After asked for
         self.in_flight = 0
         self.peak = 0
         self.tokens_in = 0
@@ -37,10 +39,11 @@ class Counts:
         self.faults: Counter[str] = Counter()
         self.seen: Counter[str] = Counter()
         self.replied: Counter[str] = Counter()
+        self.not_before: dict[str, float] = {}
 
     def facts(self, texts: bool) -> dict[str, Any]:
         """As JSON."""
-        plain = {k: v for k, v in self.__dict__.items() if k not in ("faults", "seen", "replied")}
+        plain = {k: v for k, v in self.__dict__.items() if k not in ("faults", "seen", "replied", "not_before")}
         most = {"texts": len(self.seen), "most_seen": max(self.seen.values(), default=0)}
         most["most_replied"] = max(self.replied.values(), default=0)
         listed = {"seen": dict(self.seen), "replied": dict(self.replied)} if texts else {}
@@ -85,7 +88,7 @@ class Server:
 
     # ----------------------------------------------------------------- answers
 
-    def asked(self, body: dict[str, Any]) -> Asked | Response:
+    def asked(self, body: dict[str, Any], authorization: str) -> Asked | Response:
         """The request, or what is wrong with it."""
         script = self.script
         messages = [(str(m.get("role")), _content(m.get("content"))) for m in body.get("messages") or []]
@@ -118,6 +121,7 @@ class Server:
         return Asked(
             messages, text, self.counts.seen[text], None if script.schema == "ignore" else schema,
             0 if script.logprobs == "ignore" else max(wanted, int(bool(body.get("logprobs")))), body,
+            authorization,
         )  # fmt: skip
 
     def response(self, asked: Asked, rule: Rule | None) -> Response:
@@ -125,12 +129,16 @@ class Server:
         fault = rule.fault if rule else ""
         if fault in ERRORS:
             return ERRORS[fault](rule)
+        if TALKATIVE.get(fault, 200) != 200:
+            return error(TALKATIVE[fault], f"You sent '{asked.authorization}'.", "auth", None)
         if fault in BODIES:
             return 200, JSON, BODIES[fault]
         if fault == "html":
             return 200, {"content-type": "text/html"}, b"<!DOCTYPE html><html><body>Please sign in</body></html>"
         said = Said(rule.text) if rule and fault == "says" else self.judge(asked)
         said = Said(said) if isinstance(said, str) else said
+        if fault == "tells-key":
+            said = Said(f"{said.text}\n{asked.authorization}")
         content = said.text
         allowed = asked.body.get("max_completion_tokens") or asked.body.get("max_tokens") or 10**9
         finish = "stop"
@@ -240,11 +248,12 @@ class Connection(asyncio.Protocol):
             given = orjson.loads(body)
         except ValueError:
             return self.send(error(400, "The body is no JSON.", "invalid_request_error", None))
-        asked = self.server.asked(given)
+        asked = self.server.asked(given, headers.get("authorization", ""))
         if not isinstance(asked, Asked):
             return self.send(asked)
         rule = script.rule(asked.text, asked.seen, counts.calls - 1)
         counts.seen[asked.text] += 1
+        counts.early += time.monotonic() < counts.not_before.get(asked.text, 0.0)
         if rule:
             counts.faults[rule.fault] += 1
         exchange = Exchange(self, asked, rule)
@@ -324,9 +333,16 @@ class Exchange:
 
     def answer(self) -> None:
         """Send what the script says."""
-        response = self.server.response(self.asked, self.rule)
+        try:
+            response = self.server.response(self.asked, self.rule)
+        except Exception as problem:  # noqa: BLE001 - a judge of a test may have a bug
+            traceback.print_exc()
+            response = error(500, f"the judge failed: {problem!r}", "judge", None)
+            self.server.counts.faults["judge failed"] += 1
         self.end()
-        if response[0] == 200 and self.fault in ("", "slow", "says", "trickle"):
+        if "retry-after" in response[1]:
+            self.server.counts.not_before[self.asked.text] = time.monotonic() + float(response[1]["retry-after"])
+        if response[0] == 200 and self.fault in ("", "slow", "says", "trickle", "tells-key"):
             self.server.counts.replies += 1
             self.server.counts.replied[self.asked.text] += 1
         connection, data = self.connection, _written(response)
