@@ -55,7 +55,7 @@ def converse(
     """
     stop = threading.Event()
     conversation = Conversation(count, talk, connection, runtime, done, policy or Policy(), stop)
-    return _run(conversation.run, stop)
+    return run_apart(conversation.run, stop)
 
 
 def ask_all(
@@ -100,8 +100,13 @@ async def ask_until(
     return found
 
 
-def _run(make: Callable[[], Coroutine[Any, Any, T]], stop: threading.Event) -> T:
-    """Run in an event loop of its own: in this thread, or in another one where this one has a running loop."""
+def run_apart(make: Callable[[], Coroutine[Any, Any, T]], stop: threading.Event | None = None) -> T:
+    """Run in an event loop of its own: in this thread, or in another one where this one has a running loop.
+
+    Args:
+        make: Makes the coroutine.
+        stop: Is set when this thread is interrupted while the other one runs.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -112,5 +117,6 @@ def _run(make: Callable[[], Coroutine[Any, Any, T]], stop: threading.Event) -> T
         try:
             return future.result()
         except BaseException:
-            stop.set()  # an interrupt reaches this thread only
+            if stop:
+                stop.set()  # an interrupt reaches this thread only
             raise

@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from curation.core.errors import CurationError, machine_problem
 from curation.core.spending import Prices
 from curation.models.chat.secrets import is_variable, looks_secret
+
+if TYPE_CHECKING:
+    from curation.models.chat.trying import Tried
 
 STAND_IN = "stand-in"
 FILE_VARIABLE = "CURATION_CONNECTIONS"
@@ -275,6 +278,17 @@ def remove_connection(name: str) -> None:
         raise CurationError(f"the connection '{name}' always exists and cannot be removed")
     del read[name]
     _write(path, read)
+
+
+def try_connection(connection: Connection) -> Tried:
+    """Test a connection with one or two tiny requests (a local model is loaded for it); problems are told, not raised.
+
+    Works with and without a running event loop in the thread that calls.
+    """
+    from curation.models.chat.client import run_apart
+    from curation.models.chat.trying import tried
+
+    return run_apart(lambda: tried(connection))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _closed(status: int, said: Told, wait: float | None, model: str, quote: str)
     if status == 401:
         return ModelError(
             "the server does not accept the key (401)",
-            "see whether the environment variable of the connection holds the key of this server",
+            "see whether the connection names the environment variable with this server's key, and what that holds",
         )
     if status == 403 and not _FILTER.search(said.text):
         return ModelError(f"the server refuses access (403){quote}", "see what the key may do, and from where")
