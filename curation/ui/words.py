@@ -9,14 +9,24 @@ from __future__ import annotations
 from curation.core.method import Method
 
 FIELDS: dict[str, str] = {
+    "audit": "Share judged twice",
     "column": "Column of the score",
+    "compat": "Published code's quirks",
     "copies": "When only copies are left",
+    "say_step": "Tell the judge the step",
+    "scorer/alpagasus.arrangement": "Where the row stands",
+    "scorer/alpagasus.digits": "Digits that are read",
+    "scorer/alpagasus.expected": "Score taken from",
+    "scorer/alpagasus.high": "Highest score",
+    "scorer/alpagasus.low": "Lowest score",
+    "scorer/alpagasus.step": "Step of the scale",
     "scorer/distilled.coverage": "Share of scores inside the intervals",
     "scorer/distilled.dims": "Components",
     "scorer/distilled.keep_judged": "Judged rows keep the judge's score",
     "scorer/distilled.learner": "Model of the judge",
     "scorer/distilled.more": "Further judgements to look ahead",
     "scorer/distilled.threshold": "Good from this score on",
+    "scorer/rubric.aggregate": "How criteria become one score",
     "selector/acquire.dims": "Components",
     "selector/acquire.near": "Weight of closeness to the threshold",
     "selector/acquire.random_share": "Share drawn by chance",
@@ -58,6 +68,7 @@ FIELDS: dict[str, str] = {
     "selector/tsds.prefetch": "Candidates of each query",
     "selector/tsds.scale": "Scale of distances (C)",
     "selector/tsds.sigma": "Distance of near-duplicates (σ)",
+    "tries": "Tries until a reply can be read",
 }
 """Field, or METHOD.FIELD where the word means something else elsewhere → its label."""
 PORTS: dict[str, str] = {

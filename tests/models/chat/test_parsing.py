@@ -96,8 +96,8 @@ def test_what_is_one_number(reply, expected):
     [
         "", " \n \n", "good", "5.5", "6", "-1", "Score: -1", "Score -1", "4 5", "4 or 5", "Score: 4 or 5", "4-5", "4,5",
         "4.5/10", "Score: 4/10", "Score: 9", "Score: 4_5", "Score: 1e1", "Score: nan", "score: 4.5.6", "NaN",
-        "infinity", "Well.\nScore: 4\nScore: 2", "underscore: 4", "4 stars", "0x4", "٤٫٥", "４", "²", "½", "Ⅳ", "४", "five",
-        "True", "[4]", "<think>It is a 4", f"{'so ' * 70}score: 4", "Score:", "9" * 400, "Score: 4/5/5",
+        "infinity", "Well.\nScore: 4\nScore: 2", "underscore: 4", "4 stars", "0x4", "٤٫٥", "４", "²", "½", "Ⅳ", "४",
+        "five", "True", "[4]", "<think>It is a 4", f"{'so ' * 70}score: 4", "Score:", "9" * 400, "Score: 4/5/5",
     ],
 )  # fmt: skip
 def test_what_is_none_has_a_reason(reply):
