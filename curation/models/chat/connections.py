@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from curation.core.errors import CurationError, machine_problem
 from curation.core.spending import Prices
-from curation.models.chat.secrets import is_variable, looks_secret
+from curation.models.chat.secrets import holds_key, is_variable, looks_secret
 
 if TYPE_CHECKING:
     from curation.models.chat.trying import Tried
@@ -169,7 +169,7 @@ def _parts(address: str) -> Any:
         raise ValueError(form) from None
     if bad or any(c.isspace() or not c.isprintable() for c in address.strip()):
         raise ValueError(form)
-    if parts.username is not None or parts.query or parts.fragment or looks_secret(parts.path):
+    if parts.username is not None or parts.query or parts.fragment or holds_key(parts.path):
         raise ValueError("address: it must hold no user, password, key or query; keys belong into the environment")
     return parts
 

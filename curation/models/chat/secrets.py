@@ -11,7 +11,7 @@ _PREFIXES = re.compile(
     r"(sk|pk|rk|gsk|xai|hf|ghp|gho|glpat|nvapi|AIza|AKIA|pplx|r8|fw|csk|tgp|key)[-_]?[A-Za-z0-9]", re.ASCII
 )
 _SECRETS = re.compile(
-    r"\b(?:sk|pk|rk|gsk|xai|nvapi|pplx|glpat|csk)-[\w*.\-]{3,}|\b(?:hf|gsk|ghp|gho|r8|fw)_\w{16,}|\bAIza[\w\-]{20,}"
+    r"\b(?:sk|pk|rk|gsk|xai|nvapi|pplx|glpat|csk)-[\w*.\-]{3,}|\b(?:hf|gsk|ghp|gho|r8|fw)_\w{16,}|\bAIza[\w\-]{20,}|\beyJ[\w\-]{12,}"
     r"|\b(?:Bearer|Basic)\s+[\w\-.~+/=*]{4,}",
     re.ASCII | re.IGNORECASE,
 )
@@ -32,7 +32,14 @@ def looks_secret(text: str) -> bool:
         return True
     run = max(re.split(r"[^A-Za-z0-9]", text), key=len)
     digits = sum(map(str.isdigit, run))
-    return len(run) >= 20 and digits >= 3 and digits < len(run)
+    if len(run) < 20 or digits == len(run):
+        return False
+    return digits >= 3 or (digits >= 2 and kinds[1] and kinds[2])
+
+
+def holds_key(text: str) -> bool:
+    """Whether a text holds something with the beginning of a known kind of key; long numbers may be ids."""
+    return bool(_SECRETS.search(text))
 
 
 def scrubbed(text: str, secret: str = "") -> str:
