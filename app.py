@@ -15,6 +15,7 @@ st.navigation(
         st.Page("pages/data.py", title="Data", icon=":material/table_rows:"),
         st.Page("pages/map.py", title="Map", icon=":material/bubble_chart:"),
         st.Page("pages/scores.py", title="Scores", icon=":material/bar_chart:"),
+        st.Page("pages/judge.py", title="Judge", icon=":material/gavel:"),
         st.Page("pages/learnability.py", title="Learnability", icon=":material/school:"),
         st.Page("pages/deduplicate.py", title="Deduplicate", icon=":material/content_copy:"),
         st.Page("pages/select.py", title="Select", icon=":material/checklist:"),
