@@ -23,6 +23,8 @@ def reply(asked: Asked) -> str:
         return (
             f"<new_prompt>{block[2]} And what of a {WORDS[number % 10]} with a {WORDS[number // 10 % 10]}?</new_prompt>"
         )
+    if "scale from 0 to 5" in asked.text:  # AlpaGasus
+        return f"{points(asked.text) % 11 / 2}\nBecause."
     if "larity" in asked.text and "xplanation" in asked.text:
         return f"{points(asked.text)}\nBecause."
     return f"The answer to '{asked.last[-60:]}' is {' '.join(WORDS[ord(c) % 10] for c in asked.last[-12:])}."
