@@ -13,6 +13,7 @@ from curation.core.dataset import Row, from_pairs, in_memory
 from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
 from curation.core.spending import Meter
+from curation.models.chat.auditing import report_of
 from curation.models.chat.types import Reply, Unparsed
 from curation.scorers.alpagasus import AlpaGasus
 
@@ -315,6 +316,21 @@ def test_requests_are_what_is_asked_first(loopback, tmp_path):
     again = next(row for row, value in zip(asked, made.columns["again"], strict=True) if np.isfinite(value))
     assert again[0].messages == again[1].messages
     assert again[0].sample != again[1].sample
+
+
+def test_the_audit_finds_a_judge_that_goes_by_position(loopback, tmp_path):
+    loopback(judge="tests.scorers.biased_judge:judge")
+    pool = from_pairs([(f"Question {i}?", f"Answer {i}: {'water ' * (1 + i % 7)}") for i in range(80)])
+    made = AlpaGasus(audit=1.0).resolve(Runtime()).score(pool, kept(tmp_path))
+    assert made.values.tolist() == [i % 10 / 2 + 0.5 for i in range(80)]
+    report = report_of(made, pool)
+    assert report.again.rows + report.swapped.rows == 80
+    assert report.again.exact.value == 1.0
+    assert report.swapped.exact.value == 0.0
+    assert report.swapped.within.value == 1.0
+    assert report.position.value == pytest.approx(-0.5)
+    assert report.position.excludes(0)
+    assert made.info["audit"]["position"]["value"] == report.position.value
 
 
 def test_the_stand_in_makes_up_scores_of_the_whole_scale_and_says_so():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -99,8 +100,6 @@ class Judge(Asking):
 
 def again(request: Request) -> Request:
     """The same as an audit asks it: another sample."""
-    from dataclasses import replace
-
     return replace(request, sample=AUDIT_SAMPLE)
 
 
