@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from curation.cli import comparing, connecting, deciding, keeping, replying, running, trying, viewing
+from curation.cli import comparing, connecting, deciding, judging, keeping, replying, running, trying, viewing
 from curation.cli.show import err
 from curation.core.errors import CurationError, machine_problem
 
@@ -31,6 +31,7 @@ app.add_typer(connecting.app, name="connections")
 app.command()(running.select)
 app.command()(running.score)
 app.command()(running.coverage)
+app.command("judge-report")(judging.judge_report_command)
 app.command()(comparing.compare)
 app.command()(trying.trial)
 app.command("view")(viewing.view_command)

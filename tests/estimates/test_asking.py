@@ -184,8 +184,10 @@ def test_nothing_measured_gives_limits(loopback, runtime):
     assert cost.money.high >= spent.money >= cost.money.low
 
 
-def test_intervals_hold_what_a_run_takes_over_many_pools(loopback, tmp_path):
-    loopback(fields=PRICES)
+def test_intervals_hold_what_a_run_takes_over_many_pools(tmp_path, monkeypatch):
+    file = tmp_path / "connections.yaml"
+    file.write_text("judge: {kind: stand-in, prices: {input: 0.15, output: 0.6, currency: USD}}\n")
+    monkeypatch.setenv("CURATION_CONNECTIONS", str(file))
     method, held = AlpaGasus(audit=0.1), []
     for seed in range(20):
         pool = pool_of(150, seed)
