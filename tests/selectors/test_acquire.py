@@ -11,6 +11,7 @@ from curation.linalg.judged import acquire, design, near_weights
 from curation.linalg.rank_correlation import spearman
 from curation.scorers.distilled import Distilled
 from curation.selectors.acquire import EXCLUDED, HELD, JUDGED, Acquire
+from curation.selectors.conformal import Conformal
 
 
 class Planted:
@@ -127,3 +128,25 @@ def test_rows_chosen_so_teach_a_planted_judge_more_than_random_ones(build):
         better.append(shown[0] - shown[1])
     assert sum(gain > 0 for gain in better) >= 9
     assert np.mean(better) > 0.01
+
+
+def test_promises_hold_for_the_rows_that_are_left_when_rows_were_acquired(build):
+    cover, false, taken = [], [], 0
+    for seed in range(20):
+        given = Planted(build, seed=seed, noise=1.0)
+        held, judged = given.order[:120], given.order[120:180]
+        for _ in range(2):
+            judged = np.concatenate([judged, given.pick(given.distil(judged, held), 40).order])
+        made = given.distil(judged, held)
+        rest = np.setdiff1d(np.arange(given.n), np.concatenate([held, judged]))
+        inside = (made.columns["low"] <= given.scores) & (given.scores <= made.columns["high"])
+        cover.append(inside[rest].mean())
+        picks = Conformal(threshold=3.0, rate=0.2, known=False).select(
+            given.build.pool, given.build.ask(), Runtime(), distilled=made, calibration=given.judge(held),
+            judged=given.judge(judged),
+        ).order  # fmt: skip
+        false.append((given.scores[picks] < 3.0).mean() if len(picks) else 0.0)
+        taken += len(picks)
+    assert np.mean(cover) >= 0.9 - 3 * np.std(cover) / np.sqrt(20)
+    assert np.mean(false) <= 0.2 + 3 * np.std(false) / np.sqrt(20)
+    assert taken > 500
