@@ -154,7 +154,8 @@ class InsTag(Asking, Labeller):
                 return read_tags(reply)
 
             for request in requests:
-                tags = await ask_until(say, request, read, attempt=self.attempt)
+                # tries of earlier attempts are stored, so what could be read then is not asked again
+                tags = await ask_until(say, request, read, tries=2 * (self.attempt + 1))
                 if isinstance(tags, Unparsed):
                     return tags
                 found += tags

@@ -383,3 +383,15 @@ def test_another_wording_than_the_recipes_is_refused(model):
     with pytest.raises(CurationError, match="wording"):
         LiftExpand(prompt_hash="0" * 16).generate(pool_of(1), Runtime())
     assert not model.requests
+
+
+def test_another_attempt_goes_through_the_samples_of_the_first_again(model):
+    """Those are stored, so that rows that were made then cost nothing."""
+    model.rewrite = lambda text: "<new_prompt>no end"
+    LiftExpand(rounds=1).generate(pool_of(1), Runtime())
+    first = [r.sample for r in model.requests if BLOCK.search(r.messages[-1][1])]
+    model.requests.clear()
+    LiftExpand(rounds=1, attempt=1).generate(pool_of(1), Runtime())
+    second = [r.sample for r in model.requests if BLOCK.search(r.messages[-1][1])]
+    assert second[: len(first)] == first
+    assert len(second) == 2 * len(first)

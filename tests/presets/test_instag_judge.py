@@ -77,10 +77,29 @@ def test_other_parameters_ask_nothing_again(planted, loopback):
     assert len(done.artifact("tags").names) < len(TAGS)
 
 
+def test_another_attempt_asks_only_about_rows_that_failed(planted, loopback):
+    workspace, path, _ = planted
+    odd = {"fault": "says", "text": "no idea", "match": "number 07", "times": 2}
+    server = loopback(judge="planted", planted=str(path), faults=[odd])
+    assert go(workspace).artifact("tags").missing.reason(7) == "the reply has no JSON"
+    assert server.stats()["calls"] == 41
+    done = go(workspace, "tags.attempt=1")
+    assert server.stats()["calls"] == 42
+    assert done.artifact("tags").missing.reason(7) in (None, "no tags")
+
+
 def test_the_stand_in_shows_the_steps_and_says_what_it_is(planted):
     workspace, _, _ = planted
     done = go(workspace)
     assert len(done.artifact("pick")) == 40
+    assert done.artifact("tags").info["stand_in"] is True
+
+
+def test_mig_takes_the_same_tags(planted):
+    workspace, _, _ = planted
+    recipe = Recipe.read("mig").with_settings(("tags.use=labeller/instag", "embed.use=encoder/tfidf", "pick.budget=5"))
+    done = run(plan(recipe, workspace, {"pool": "planted"}), workspace, Runtime())
+    assert len(done.artifact("pick")) == 5
     assert done.artifact("tags").info["stand_in"] is True
 
 
