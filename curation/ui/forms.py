@@ -252,8 +252,13 @@ def _float_step(spec: _Spec) -> float:
     return float(min(step, 10.0**-digits)) if digits else float(step)
 
 
+def _plain(value: Any) -> Any:
+    """A value that JSON has no word for: the fields of a model, such as a criterion of a rubric, or its text."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
+
+
 def _json(spec: _Spec) -> Any:
-    start = "" if spec.start is None else json.dumps(spec.start, ensure_ascii=False, default=str)
+    start = "" if spec.start is None else json.dumps(spec.start, ensure_ascii=False, default=_plain)
     text = st.text_area(f"{spec.label} (JSON)", start, key=spec.key, help=spec.help, persist_state="session", height=80)
     if not text.strip():
         return None
