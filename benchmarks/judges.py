@@ -238,7 +238,7 @@ def kills(folder: Path, _: argparse.Namespace) -> list[str]:
         with Loopback(**script) as server:
             server.write_connections(folder / "c.yaml", concurrency=CONCURRENCY)
             replies = folder / f"{seed}.sqlite"
-            moments = sorted(random.Random(seed).sample(range(20, rows - 100), 3))
+            moments = sorted(random.Random(seed).sample(range(20, rows - 300), 3))
             words = ("engine", rows, "--replies", str(replies), "--quick")
             for moment in moments:
                 before = server.stats()["calls"]

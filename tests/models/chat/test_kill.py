@@ -59,7 +59,7 @@ def test_three_kills_cost_no_more_than_what_was_under_way(loopback, tmp_path, se
         judge="hashed", latency=0.01, jitter=0.02, seed=seed, faults=mixed(share), fields={"concurrency": CONCURRENCY}
     )
     replies = tmp_path / "replies.sqlite"
-    moments = sorted(random.Random(seed).sample(range(20, ROWS - 100), 3))
+    moments = sorted(random.Random(seed).sample(range(20, ROWS - 300), 3))
     for moment in moments:
         killed_at(ask(replies), server, moment)
     with ReplyStore(replies) as store:
