@@ -55,10 +55,10 @@ class AlpaGasus(Judge, Scorer):
         max_length=500,
         description="what is rated: accuracy, helpfulness, or words of your own",
     )
-    low: float = Field(0.0, ge=0, le=1000, description="lowest score of the scale")
-    high: float = Field(5.0, gt=0, le=1000, description="highest score of the scale")
+    low: float = Field(0.0, ge=0, le=100, description="lowest score of the scale")
+    high: float = Field(5.0, gt=0, le=100, description="highest score of the scale")
     step: float = Field(
-        0.5, gt=0, le=1000, description="difference of two neighbouring scores, for the audit", examples=[1.0]
+        0.5, gt=0, le=100, description="difference of two neighbouring scores, for the audit", examples=[1.0]
     )
     say_step: bool = Field(False, description="the judge is told the step; published prompts do not say one")
     expected: Literal["auto", "text", "logprobs"] = Field(
