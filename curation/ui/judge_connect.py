@@ -108,7 +108,7 @@ def _facts(chosen: Connection) -> None:
 
 def _tested(workspace: Workspace, chosen: Connection) -> None:
     """One click: is the server there, does it have the model, what can it do?"""
-    if chosen.kind == STAND_IN:
+    if chosen.kind == STAND_IN or (chosen.key and not os.environ.get(chosen.key)):
         return
     here = found(TEST)
     mine = here is not None and here.asked.get("identity") == _identity(chosen)

@@ -100,6 +100,7 @@ def _fields(of: str) -> tuple[Connection | None, dict[str, list[str]]]:
     kind = st.session_state[f"{FORM}.kind"]
     places: dict[str, Any] = {}
     left, right = st.columns(2)
+    below_left, below_right = st.columns(2)
 
     def text(column: Any, field: str, label: str, **more: Any) -> None:
         with column:
@@ -112,14 +113,16 @@ def _fields(of: str) -> tuple[Connection | None, dict[str, list[str]]]:
         text(right, "model", "Model", placeholder=server.model if server else "", help="Its name as the server knows "
              "it; for a model in this program its Hugging Face name or folder")  # fmt: skip
     if kind == "openai":
-        text(left, "address", "Address", help="Of the server, with /v1 at the end where it has it")
-        text(right, "key", "Variable that holds the key", placeholder="none: no key is sent", help="The NAME of an "
-             "environment variable, such as OPENAI_API_KEY. The key itself is typed and stored nowhere")  # fmt: skip
+        text(below_left, "address", "Address", help="Of the server, with /v1 at the end where it has it")
+        text(below_right, "key", "Variable that holds the key", placeholder="none: no key is sent", help="The NAME of "
+             "an environment variable, such as OPENAI_API_KEY. The key itself is typed and stored nowhere")  # fmt: skip
         with st.expander("Prices, speed, form of the replies", icon=":material/tune:"):
             _more(places)
     made, errors = check()
     for field, messages in errors.items():
-        if field in places:
+        if field in places and not st.session_state.get(f"{FORM}.{field}"):
+            places[field].caption(":material/edit: Still to be filled in.")
+        elif field in places:
             places[field].error(plain("; ".join(messages)), icon=":material/error:")
     key = str(st.session_state[f"{FORM}.key"] or "") if kind == "openai" else ""
     if key and not errors.get("key") and not os.environ.get(key):

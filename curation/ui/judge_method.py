@@ -76,7 +76,7 @@ def method_panel(workspace: Workspace, dataset: Dataset, connection: Connection)
     cls = every[use]
     with right, st.container(border=True, key="judge.about"):
         method_about(cls)
-    with left:
+    with left if use != RUBRIC else st.container():  # its table needs the whole width
         return _form(workspace, dataset, use, cls, connection)
 
 

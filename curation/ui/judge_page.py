@@ -52,8 +52,9 @@ def judge_page(workspace: Workspace, dataset: Dataset) -> None:
         st.session_state[SEEN] = status.id
     elif running:
         st.session_state[SEEN] = ""
+    fresh = not found and not running
     setup = st.expander(
-        "The judge: who is asked, and what", icon=":material/gavel:", expanded=not found, key="judge.setup"
+        "The judge: who is asked, and what", icon=":material/gavel:", expanded=fresh, key=f"judge.setup.{fresh}"
     )
     with setup:
         judge = _judge(workspace, dataset)

@@ -5,6 +5,8 @@ Every answer is on the disk at once. The score is shown after the answer, so tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import streamlit as st
 
@@ -23,7 +25,7 @@ ROWS = 40
 LETTERS_SHOWN = 4000
 WORDS: tuple[tuple[Said, str, str, str, str], ...] = (
     ("right", "Rightly dropped", "K", ":material/thumb_up:", "Training on this row would not help"),
-    ("wrong", "Wrongly dropped", "W", ":material/undo:", "This row should have stayed"),
+    ("wrong", "Wrongly dropped", "W", ":material/thumb_down:", "This row should have stayed"),
     ("skip", "Skip", "S", ":material/skip_next:", "You cannot tell; it counts for nothing"),
 )
 SAID: dict[str, str] = {"right": "rightly dropped", "wrong": "wrongly dropped", "skip": "skipped"}
@@ -90,12 +92,15 @@ def _begin(log: SpotChecks, cut: Cut, dropped: np.ndarray) -> None:
         with st.expander(f"{len(older)} earlier check{'s' if len(older) > 1 else ''} of this judgement"):
             for check in reversed(older):
                 st.caption(f"Threshold {check.cut:.4g}: {_sentence(check)}")
-    if st.button(
+    st.button(
         f"Read {count} random drops", type="primary", icon=":material/menu_book:", key=f"{SPOT}.begin",
-    ):  # fmt: skip
-        seed = int(np.random.default_rng().integers(2**31))
-        log.begin(cut.stored.key, cut.side, cut.at, len(dropped), random_rows(dropped, ROWS, seed).tolist(), seed)
-        st.rerun(scope="fragment")
+        on_click=_act, args=(_draw, log, cut, dropped),
+    )  # fmt: skip
+
+
+def _draw(log: SpotChecks, cut: Cut, dropped: np.ndarray) -> None:
+    seed = int(np.random.default_rng().integers(2**31))
+    log.begin(cut.stored.key, cut.side, cut.at, len(dropped), random_rows(dropped, ROWS, seed).tolist(), seed)
 
 
 def _read(dataset: Dataset, log: SpotChecks, check: Check, row: int) -> None:
@@ -118,9 +123,9 @@ def _read(dataset: Dataset, log: SpotChecks, check: Check, row: int) -> None:
         conversation(dataset.messages(row), key=f"{SPOT}.conversation", tools=dataset.tools(row), label=f"Row {row:,}")
 
 
-def _act(what: object, *args: object) -> None:
+def _act(what: Callable[..., object], *args: object) -> None:
     try:
-        what(*args)  # type: ignore[operator]
+        what(*args)
     except CurationError as error:
         st.session_state[f"{SPOT}.problem"] = (error.message, error.hint)
 
@@ -181,13 +186,17 @@ def _done(dataset: Dataset, log: SpotChecks, check: Check, cut: Cut, dropped: np
             )  # fmt: skip
 
 
+def _rows(count: int) -> str:
+    return "the row" if count == 1 else f"the {number(count)} rows"
+
+
 def _restore(dataset: Dataset, cut: Cut, check: Check) -> None:
     """Bring wrongly dropped rows back when the cut is kept as a selection."""
     if not check.wrong:
         return
     key = _restore_key(cut)
     on = st.toggle(
-        f"Restore the {number(len(check.wrong))} wrongly dropped rows", key=f"{key}.widget", value=bool(
+        f"Restore {_rows(len(check.wrong))} that you called wrongly dropped", key=f"{key}.widget", value=bool(
             st.session_state.get(key)), help="They join the selection when you keep the rows",
     )  # fmt: skip
     if on != bool(st.session_state.get(key)):
