@@ -82,7 +82,7 @@ def _say(found: Trust) -> None:
         ],
     )
     if found.predictors:
-        title = f"\nWhat foretells its scores, on {found.used:,} rows: all together R² {found.together:.2f}"
+        title = f"\nWhat foretells its scores, on {found.used:,} rows: all together R² {max(found.together, 0.0):.2f}"
         rows = [
             [
                 p.name,
@@ -116,4 +116,4 @@ def _range(of: Estimate, *, percent: bool = False) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else ""
+    return f"{max(value, 0.0):.2f}" if math.isfinite(value) else ""

@@ -113,20 +113,19 @@ def _runtime(device: str) -> Runtime:
 def show_asking(workspace: Workspace, made: Plan, estimates: Sequence[Estimate], *, example: bool = True) -> None:
     """Tables of what would be asked and what it costs, and one request as it would be sent. Sends nothing."""
     asking = {s.name: s.method.connection for s in made.steps if isinstance(s.method, Asking)}
-    rows: list[list[Any]] = []
     for each in (e for e in estimates if e.step in asking and not e.reused):
         cost = each.asks
         if cost is None:
-            rows.append([each.step, asking[each.step], *"?????", "another step has still to make its rows"])
+            out.print(f"\n{each.step} asks '{asking[each.step]}': how much is not known, another step makes its rows")
             continue
-        counts = map(range_text, (cost.calls, cost.tokens_in, cost.tokens_out))
         known = BASES[cost.basis].format(n=cost.sample)
-        rows.append([each.step, asking[each.step], f"{cost.rows:,}", *counts, money_text(cost), known])
-    if not rows:
-        return
-    table(
-        "Asking", ["step", "connection", "rows", "requests", "tokens read", "written", "money", "how it is known"], rows
-    )
+        title = f"\n{each.step} asks '{asking[each.step]}' about {cost.rows:,} rows; {known}"
+        table(title, ["what", "expected (from to)"], [
+            ["requests", range_text(cost.calls)],
+            ["tokens read", range_text(cost.tokens_in)],
+            ["tokens written", range_text(cost.tokens_out)],
+            ["money", money_text(cost)],
+        ])  # fmt: skip
     for each in estimates:
         if each.asks is not None and each.asks.stand_in:
             err.print(f"note: {each.step} asks the stand-in: nobody answers, and its tokens are counted by characters")
