@@ -39,7 +39,7 @@ class Policy:
 
     Args:
         tries: Times that a request is sent, at most. Refusals of a busy server (429) do not count while it answers
-            others, up to ten times as often.
+            others or has done so within `patience`; there may be ten times as many.
         backoff: Seconds to wait after the first failure, at most; doubled each time. How long is drawn anew each time
             between 0 and that, so that requests which failed together do not come back together.
         longest: Seconds to wait, at most, where the server does not say how long.
@@ -48,6 +48,11 @@ class Policy:
     tries: int = 6
     backoff: float = 0.5
     longest: float = 30.0
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a server may refuse everything: three times `longest`."""
+        return 3 * self.longest
 
     def pause(self, tries: int) -> float:
         """Seconds to wait after so many tries."""
@@ -85,6 +90,7 @@ class Conversation(Generic[T]):
         self._error: BaseException | None = None
         self._replies = self._lost = self._suspects = self._refusals = 0
         self._recorded = float("-inf")
+        self._heard = time.monotonic()
 
     async def run(self) -> list[T]:
         """All rows.
@@ -230,7 +236,7 @@ class Conversation(Generic[T]):
             if found is not None and not (self._made_up and found.text != request.pretend):
                 self._meter.reused += 1
                 return Answer(found, stored=True)
-            await self._gate.enter(row)
+            entered = await self._gate.enter(row)
             if self._made_up or self._store.claim(key):
                 break
             self._gate.leave()  # another process is asking just that
@@ -239,22 +245,21 @@ class Conversation(Generic[T]):
         try:
             tries = rounds = 0
             while True:
-                outcome = await self._once(request)
+                outcome = await self._once(request, entered)
                 if isinstance(outcome, Reply):
                     self._store.put(key, outcome, request, self._identity)
                     self._came()
-                self._gate.leave()
-                inside = False
-                if isinstance(outcome, Reply):
                     return Answer(outcome)
-                failed, answers = outcome
+                failed = outcome
                 rounds += 1
-                tries += self._counts(failed, answers, rounds)
+                tries += self._counts(failed, rounds)
                 if not failed.again or tries >= self._policy.tries:
                     return self._given_up(failed, tries)
+                self._gate.leave()
+                inside = False
                 if not failed.free:
-                    await asyncio.sleep(self._patience(failed, rounds))
-                await self._gate.enter(row)
+                    await asyncio.sleep(self._patience(failed, max(tries, 1)))
+                entered = await self._gate.enter(row)
                 inside = True
                 self._meter.retries += 1
         except Exception:  # the run ends: the place that is given back below must not go to the next row
@@ -265,23 +270,22 @@ class Conversation(Generic[T]):
             if inside:
                 self._gate.leave()
 
-    async def _once(self, request: Request) -> Reply | tuple[Failed, int]:
-        """Send a request once: the reply, or why there is none and how many replies there were when it was sent."""
+    async def _once(self, request: Request, entered: float) -> Reply | Failed:
+        """Send a request once: the reply, or why there is none."""
         share = Share(tokens_at_most(request), request.max_tokens)
         if not await self._ledger.hold(share):
             raise CapReached(
                 f"{self._ledger.reached()}; {self._ready:,} of {self._count:,} rows of this step are ready",
                 "raise the cap and run again: replies that came are kept and not paid for twice",
             )
-        sent, before = time.monotonic(), self._replies
         reply, unpaid = None, False
         try:
             reply = await self._backend.send(request)
         except Failed as failed:
             unpaid = failed.unpaid
             self._meter.failures[failed.reason] += 1
-            self._slow(failed, sent)
-            return failed, before
+            self._slow(failed, entered)
+            return failed
         finally:
             self._ledger.settle(share, reply, unpaid=unpaid)
         return reply
@@ -290,32 +294,37 @@ class Conversation(Generic[T]):
 
     def _came(self) -> None:
         self._replies += 1
+        self._heard = time.monotonic()
         self._lost = self._refusals = 0
         self._gate.window.success()
 
-    def _slow(self, failed: Failed, sent: float) -> None:
+    def _slow(self, failed: Failed, entered: float) -> None:
         """Let the pace follow a failure."""
         now = time.monotonic()
         if failed.throttled:
-            self._gate.window.throttled(sent, now)
-            self._refusals += 1
-            # one refusal among replies stops everybody for a moment only, many one after the other for long
-            short = random.uniform(
-                0, min(self._policy.longest, self._policy.backoff / 8 * 2.0 ** min(self._refusals, 30))
-            )
-            self._gate.pause(short if failed.wait is None else failed.wait)
+            news = self._gate.window.throttled(entered, now)
+            self._refusals += news
+            if failed.wait is not None:
+                self._gate.pause(failed.wait)
+            elif news:
+                # one refusal among replies stops everybody for a moment only, many one after the other for long
+                most = min(self._policy.longest, self._policy.backoff / 8 * 2.0 ** min(self._refusals, 30))
+                self._gate.pause(random.uniform(0, most))  # noqa: S311, NPY002
         elif failed.again and not failed.free:
-            self._gate.window.failed(sent, now)
+            self._gate.window.failed(entered, now)
 
     def _patience(self, failed: Failed, tries: int) -> float:
         own = self._policy.pause(tries)
         return own if failed.wait is None else failed.wait + min(own, 0.1 * failed.wait)
 
-    def _counts(self, failed: Failed, before: int, rounds: int) -> int:
-        """Whether a failure is one of the tries that a request has."""
-        if failed.free or (failed.throttled and self._replies > before and rounds < 10 * self._policy.tries):
-            return 0
-        return 1
+    def _counts(self, failed: Failed, rounds: int) -> int:
+        """Whether a failure is one of the tries that a request has: 1 or 0.
+
+        A server that is busy but answers others, or did so a short while ago, is not failing: limits of requests per
+        minute look like that.
+        """
+        busy = failed.throttled and time.monotonic() - self._heard < self._policy.patience
+        return 0 if failed.free or (busy and rounds < 10 * self._policy.tries) else 1
 
     def _given_up(self, failed: Failed, tries: int) -> Answer:
         """The answer of a request that will not be sent again, unless nothing will ever be answered.
@@ -331,7 +340,7 @@ class Conversation(Generic[T]):
                 raise ModelError(f"no server answers at {place}", "start it, or see the address of the connection")
             if self._lost >= _IN_A_ROW:
                 raise ModelError(f"the server at {place} has stopped answering: {failed.reason}", resume)
-            return Answer(None, f"{failed.reason} after {tries} tries")
+            return Answer(None, f"{failed.reason} after {'many' if failed.throttled else tries} tries")
         if failed.detail and not self._replies:
             self._suspects += 1
             if self._suspects >= min(_SUSPECTS, self._count):

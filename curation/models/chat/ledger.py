@@ -65,6 +65,8 @@ class Ledger:
         """
         self._under_way -= 1
         self._add(self._held, share, -1)
+        if not self._under_way:
+            self._held = [0.0, 0.0, 0.0]  # no trace of rounding
         self.meter.in_flight = self._under_way
         if reply is not None:
             self.meter.answered += 1

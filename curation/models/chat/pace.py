@@ -16,7 +16,7 @@ class Window:
 
     The first request goes alone: whatever is wrong with a connection shows there. Then half of the limit, and one more
     for each success, which doubles it in the time of one reply, until the server says that it is enough. From
-    then on a sixteenth of the limit more in the time of one reply, and a third less (a half, when it happens while
+    then on an eighth more in the time of one reply (at least one), and a third less (a half, when it happens while
     doubling) for each refusal. Requests that were sent before the last decrease say nothing new.
 
     Args:
@@ -44,26 +44,30 @@ class Window:
         elif self._doubling:
             self.size += 1
         else:
-            self.size += max(1.0, self.limit / 16) / self.size
+            self.size += max(1.0, self.size / 8) / self.size
         self.size = min(self.size, float(self.limit))
 
-    def throttled(self, sent: float, now: float) -> None:
+    def throttled(self, sent: float, now: float) -> bool:
         """The server wanted fewer requests.
 
         Args:
-            sent: When the request was sent, in seconds.
+            sent: When the request was let through, in seconds.
             now: On the same clock.
+
+        Returns:
+            Whether that is news: false for requests from before the last decrease.
         """
-        if sent < self._since:
-            return
+        if sent <= self._since:
+            return False
         self.size = max(1.0, self.size * (0.5 if self._doubling else 0.67))
         self._doubling = self._probing = False
         self._since = now
         self._recent.clear()
+        return True
 
     def failed(self, sent: float, now: float) -> None:
         """No reply: too late, broken, or an error of the server. One tells nothing; most of the last twenty do."""
-        if sent < self._since:
+        if sent <= self._since:
             return
         self._recent.append(False)
         if len(self._recent) == _FAILURES and 2 * sum(self._recent) < _FAILURES:
@@ -83,21 +87,25 @@ class Gate:
     def __init__(self, window: Window) -> None:
         self.window = window
         self.inside = 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[int, int, asyncio.Future[float]]] = []
         self._count = 0
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def enter(self, row: int) -> None:
-        """Wait for a place; every `enter` that returns needs one `leave`."""
+    async def enter(self, row: int) -> float:
+        """Wait for a place; every `enter` that returns needs one `leave`.
+
+        Returns:
+            When it was given, on the clock of `time.monotonic`.
+        """
         if not self._waiting and self._open():
             self.inside += 1
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return time.monotonic()
+        future: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._count += 1
         heapq.heappush(self._waiting, (row, self._count, future))
         try:
-            await future
+            return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 self.leave()  # the place was given just when the row went away
@@ -122,7 +130,7 @@ class Gate:
             future = heapq.heappop(self._waiting)[2]
             if not future.done():
                 self.inside += 1
-                future.set_result(None)
+                future.set_result(time.monotonic())
 
     def _open(self) -> bool:
         if self.inside >= int(self.window.size):
