@@ -64,6 +64,23 @@ def tiny_causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_warmup(tiny_causal: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the tiny causal model after two passes of a warm-up, with its checkpoints."""
+    import numpy as np
+
+    from curation.core.artifacts import Missing, Model
+    from curation.core.dataset import from_pairs
+    from curation.core.runtime import Runtime
+    from curation.trainers.warmup import Warmup
+
+    pool = from_pairs([(f"river {i}", f"stone {i % 3}") for i in range(8)])
+    base = Model(pool.fingerprint, Missing.none(8), path=str(tiny_causal), name="tiny", seen=np.empty(0, "S16"))
+    keep = tmp_path_factory.mktemp("tiny-warmup")
+    method = Warmup(epochs=2, batch_rows=4, lora_rank=2, lora_alpha=4, learning_rate=0.01, max_tokens=64)
+    return Path(method.train(pool, Runtime(keep=keep), model=base).path)
+
+
+@pytest.fixture(scope="session")
 def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a random BERT of 10,000 parameters whose tokenizer cuts words into pieces, made here."""
     import string

@@ -14,6 +14,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +27,12 @@ from curation.models._backbone import OutOfMemory, raise_if_out_of_memory
 from curation.models._checkpoint import load_checkpoint, save_checkpoint
 from curation.models._gradients import LossOver, accumulate, token_factors
 from curation.models._lora import ALL_LINEAR, merged, save_adapter, with_adapters
+from curation.models._training_meter import TrainingMeter
 from curation.models.batching import empty_cache
 from curation.models.causal import CausalLM
 from curation.models.rendering import Encoded
 
-__all__ = ["TrainSettings", "fine_tune", "learning_rate_for", "measured_at", "steps_of"]
+__all__ = ["EpochState", "TrainSettings", "fine_tune", "learning_rate_for", "measured_at", "steps_of"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +42,6 @@ WRITING_SHARE = 0.05
 """Of the time at most that goes into checkpoints."""
 EPOCH_SECONDS = 1.0
 """Between checkpoints at the ends of epochs; what takes less is quicker done again than written."""
-RECORD_SECONDS = 1.0
 
 RATES: dict[tuple[str, bool], float] = {
     ("full", False): 2e-5,  # the Alpaca recipe
@@ -86,6 +87,27 @@ class TrainSettings(BaseModel):
     )
 
 
+@dataclass(frozen=True)
+class EpochState:
+    """A training at the end of a pass; the tensors are the training's own, so copy what is to stay.
+
+    Args:
+        epoch: Passes begun, from 1.
+        step: Optimizer steps done.
+        mean_rate: Mean learning rate of this pass.
+        weights: What is trained, by name.
+        mean: First moments of Adam, by name.
+        square: Second moments.
+    """
+
+    epoch: int
+    step: int
+    mean_rate: float
+    weights: dict[str, Any]
+    mean: dict[str, Any]
+    square: dict[str, Any]
+
+
 def learning_rate_for(method: str, weak: bool) -> float:
     """What an empty learning rate means: see `RATES`. `weak` is true for the scratch model."""
     return RATES[method, weak]
@@ -118,6 +140,7 @@ def fine_tune(
     weights: np.ndarray | None = None,
     every_seconds: float = 30.0,
     adapter: Path | None = None,
+    at_epoch: Callable[[EpochState], None] | None = None,
 ) -> CausalLM:
     """Train a copy of a model on the scored tokens of rows.
 
@@ -141,6 +164,8 @@ def fine_tune(
         weights: float `[n]`, 0 or more: how much each row counts; None = all alike. Rows of weight 0 are left out.
         every_seconds: Between checkpoints inside an epoch, at its end one second; more where writing takes long.
         adapter: Folder in which the adapters are kept by themselves as well.
+        at_epoch: Called at the end of every pass with what is trained and the optimizer's moments; not again, as
+            `after_epoch`, for passes before a checkpoint.
 
     Returns:
         A new model in eval mode, in the precision of the old; adapters are merged into it.
@@ -160,7 +185,7 @@ def fine_tune(
     with torch.random.fork_rng(devices), _quiet():
         torch.manual_seed(settings.seed)
         training = _Training(lm, [rows[i] for i in used], counts[used], settings, runtime)
-        training.run(keep, after_epoch, every_seconds)
+        training.run(keep, after_epoch, every_seconds, at_epoch)
         return training.finished(adapter)
 
 
@@ -208,11 +233,17 @@ class _Training:
         self.shape: Callable[[int], float] = scheduler.lr_lambdas[0]
         self.piece = CPU_TOKENS if lm.device == "cpu" else ACCELERATOR_TOKENS
         self.lengths = np.array([len(row) for row in rows], np.int64)
-        self.meter = _Meter(runtime, self)
+        self.meter = TrainingMeter(runtime, self)
 
     # ------------------------------------------------------------------ the loop
 
-    def run(self, keep: Path | None, after_epoch: Callable[[int, CausalLM], None] | None, every_seconds: float) -> None:
+    def run(
+        self,
+        keep: Path | None,
+        after_epoch: Callable[[int, CausalLM], None] | None,
+        every_seconds: float,
+        at_epoch: Callable[[EpochState], None] | None,
+    ) -> None:
         start = self._restore(keep)
         self.meter.begin(start)
         written, writing = time.monotonic(), 0.0
@@ -226,6 +257,8 @@ class _Training:
             epoch, last = step // self.per_epoch, step + 1 == self.steps
             ended = last or (step + 1) % self.per_epoch == 0
             self.meter.step(step, loss, batch, ended)
+            if ended and at_epoch is not None:
+                at_epoch(self._epoch_state(step))
             if ended and after_epoch is not None:
                 after_epoch(epoch + 1, self._as_given())
             since = time.monotonic() - written
@@ -234,6 +267,18 @@ class _Training:
                 self._save(keep, step + 1)
                 written = time.monotonic()
                 writing = written - begun
+
+    def _epoch_state(self, step: int) -> EpochState:
+        begun = step // self.per_epoch * self.per_epoch
+        states = {name: self.optimizer.state[p] for name, p in self.trained.items()}
+        return EpochState(
+            epoch=step // self.per_epoch + 1,
+            step=step + 1,
+            mean_rate=float(np.mean([self.rate * self.shape(s) for s in range(begun, step + 1)])),
+            weights={name: p.detach() for name, p in self.trained.items()},
+            mean={name: state["exp_avg"] for name, state in states.items()},
+            square={name: state["exp_avg_sq"] for name, state in states.items()},
+        )
 
     def _as_given(self) -> CausalLM:
         """The model at this moment in the precision in which it will be read later."""
@@ -344,47 +389,6 @@ class _Training:
             self.model = merged(self.wrapped)
         model = self.model.to(self.lm.model.dtype).requires_grad_(False).eval()
         return dataclasses.replace(self.lm, model=model)
-
-
-class _Meter:
-    """Tells how far a training is, and what it measures on the way."""
-
-    def __init__(self, runtime: Runtime, training: _Training) -> None:
-        self.runtime, self.training = runtime, training
-        whole, rest = divmod(training.steps, training.per_epoch)
-        left = [training.batch(whole * training.per_epoch + k) for k in range(rest)]
-        self.total = whole * int(training.lengths.sum()) + sum(int(training.lengths[b].sum()) for b in left)
-        self.done = 0
-        self.losses: list[float] = []
-        self.tokens, self.since = 0, time.monotonic()
-
-    def begin(self, step: int) -> None:
-        training = self.training
-        whole, rest = divmod(step, training.per_epoch)
-        self.done = whole * int(training.lengths.sum())
-        self.done += sum(int(training.lengths[training.batch(step - rest + k)].sum()) for k in range(rest))
-        self.runtime.progress(self.done, self.total, f"step {step:,} of {training.steps:,}")
-
-    def step(self, step: int, loss: float, batch: np.ndarray, ended: bool) -> None:
-        training = self.training
-        read = int(training.lengths[batch].sum())
-        self.done += read
-        self.tokens += read
-        self.losses.append(loss)
-        seconds = time.monotonic() - self.since
-        if ended or seconds >= RECORD_SECONDS:
-            self.runtime.record(
-                {
-                    "step": step + 1,
-                    "epoch": (step + 1) / training.per_epoch,
-                    "loss": float(np.mean(self.losses)),
-                    "learning_rate": training.rate * training.shape(step),
-                    "tokens_per_second": self.tokens / max(seconds, 1e-9),
-                }
-            )
-            self.losses, self.tokens, self.since = [], 0, time.monotonic()
-        note = f"step {step + 1:,} of {training.steps:,}, loss {loss:.2f}"
-        self.runtime.progress(self.done, self.total, note)
 
 
 def _identity(lm: CausalLM, rows: Sequence[Encoded], weights: np.ndarray, settings: TrainSettings) -> str:

@@ -37,7 +37,8 @@ from curation.core.artifacts import (
 )
 from curation.core.dataset import Dataset, Row, in_memory
 from curation.core.errors import CurationError
-from curation.core.method import Ask, Exporter, Method, Port, Selector, discover
+from curation.core.generated import Derived, Made
+from curation.core.method import Ask, Exporter, Generator, Method, Port, Selector, discover
 from curation.core.runtime import Runtime
 
 CASES = ("usual", "one row", "all equal", "missing values")
@@ -45,6 +46,8 @@ ROWS = 40
 NAMES = ("held-out", "other", "train")
 NETWORK: dict[str, Path] = {}
 """Role, or method with a field `model`, → folder of a tiny network; filled in by the fixture `harness`."""
+GRADIENTS = {"encoder": "gradients", "warmup": "w", "projection": "p", "blocks": 1}
+"""Facts that gradient features of one warm-up share; other methods pass them over."""
 WORDS = ("river", "stone", "cloud", "lamp", "paper", "green", "seven", "quiet", "engine", "bread", "window", "salt")
 
 EXPECTED_ERRORS = {
@@ -175,7 +178,8 @@ class Given:
 
     def features(self, seed: int = 0) -> Features:
         values = self._values((self.n, 6), seed, (2, 7)).astype(np.float32)
-        return Features(self.pool.fingerprint, values, self._missing((2, 7)))
+        ones = np.ones(self.n, np.float32)  # as gradient features of one checkpoint have them
+        return Features(self.pool.fingerprint, values, self._missing((2, 7)), {"norm_1": ones}, GRADIENTS)
 
     def score(self, seed: int = 1) -> Score:
         columns = {"extra": self._values((self.n,), seed + 10, (3, 9)), "tokens": np.arange(self.n) + 5.0}
@@ -253,6 +257,10 @@ class Given:
             seen=seen, owned=False, info={"parameters": 26_000},
         )  # fmt: skip
 
+    def warmup(self) -> Model:
+        """The tiny model with the checkpoints of a training."""
+        return dataclasses.replace(self.model(), path=str(NETWORK["warmup"]), name="tiny, warmed up")
+
     def dataset(self, seed: int = 0) -> Dataset:
         return Given("usual", 6).pool
 
@@ -276,7 +284,7 @@ class Given:
             # where rows need not be free of duplicates only some have one, or nothing would be left
             name: self.some_duplicates()
             if name == "duplicates" and port.optional
-            else (Given("usual", 6) if name in cls.elsewhere else self)._port(port, seed)
+            else (Given("usual", 6) if name in cls.elsewhere else self)._named(name, port, seed)
             for seed, (name, port) in enumerate(cls.ports().items())
             if (optional or not port.optional) and not (name in EITHER and EITHER[name][0] in cls.ports())
         }
@@ -289,6 +297,9 @@ class Given:
             return None
         rest = {name: value for name, value in self.ports(cls, optional=True).items() if name not in EITHER[one]}
         return {**rest, one: self._port(ports[one], list(ports).index(one))}
+
+    def _named(self, name: str, port: Port, seed: int) -> Any:
+        return self.warmup() if name == "warmup" else self._port(port, seed)
 
     def _port(self, port: Port, seed: int) -> Any:
         if port.many == "one":
@@ -410,7 +421,8 @@ class Harness:
                 name: value if name in method.elsewhere else _cut(value, rows, pool.fingerprint)
                 for name, value in ports.items()
             }
-        return getattr(method, method.verb)(pool, self.runtime(method), **ports), pool
+        result = getattr(method, method.verb)(pool, self.runtime(method), **ports)
+        return (derived(result, pool) if isinstance(method, Generator) else result), pool
 
     def try_out(self, variant: Variant, case: str, check: Callable[[Method, Given, dict[str, Any]], None]) -> None:
         """Run `check` without and with optional inputs; one of the two must do, the other may be a user's error."""
@@ -437,6 +449,16 @@ class Harness:
             raise errors[0]
 
 
+def derived(made: Made, pool: Dataset) -> Derived:
+    """What the engine stores of the rows that a generator made."""
+    assert isinstance(made, Made) and made.name
+    assert len(made.rows) == len(made.parents), "every row has a parent or none"
+    if not made.rows:
+        raise CurationError("not one row was made", "give other rows")
+    rows = in_memory(row._replace(line=line) for line, row in enumerate(made.rows))
+    return Derived(pool.fingerprint, rows.fingerprint, made.parents, made.missing, made.info)
+
+
 def _cut(value: Any, rows: np.ndarray, dataset: str) -> Any:
     if isinstance(value, Dataset) or value is None:
         return value
@@ -456,11 +478,12 @@ def harness(
     tiny_encoder: Path,
     tiny_reward: Path,
     tiny_t5: Path,
+    tiny_warmup: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Harness:
     """Runs methods as the engine does."""
     NETWORK.update({"causal": tiny_causal, "scorer/reward": tiny_reward, "scorer/unieval": tiny_t5})
-    NETWORK["trainer/encoder"] = tiny_encoder
+    NETWORK.update({"trainer/encoder": tiny_encoder, "warmup": tiny_warmup})
     monkeypatch.setenv("CURATION_FOLDER", str(tmp_path))
     return Harness(tmp_path)
 

@@ -12,6 +12,7 @@ import numpy as np
 from curation.core.artifacts import (
     NO_ROW,
     Coverage,
+    Derived,
     Dynamics,
     Export,
     Features,
@@ -70,7 +71,8 @@ def test_row_wise_results_depend_on_the_row_alone(row_wise, harness):
         if isinstance(whole, Labels):
             assert [part.value(i) for i in range(3)] == [expected.value(i) for i in range(3)]
         else:
-            np.testing.assert_allclose(part.values, expected.values, rtol=1e-4, atol=1e-5)
+            close = 1e-3 if part.values.dtype == np.float16 else 1e-5
+            np.testing.assert_allclose(part.values, expected.values, rtol=1e-4, atol=close)
         assert part.missing.counts() == expected.missing.counts()
 
     harness.try_out(row_wise, "usual", check)
@@ -92,12 +94,22 @@ def well_made(result, n):
         trial(result)
     elif isinstance(result, Export):
         files_are_there(result)
+    elif isinstance(result, Derived):
+        children(result, n)
     else:
         assert len(result) == n
         reasons_are_given(result.missing, n)
         by_type = {Features: features, Score: score, Labels: labels, Neighbours: neighbours, Layout: layout}
         by_type |= {Dynamics: dynamics, Model: model}
         by_type[type(result)](result)
+
+
+def children(result, n):
+    assert result.parents.dtype == np.int64
+    assert result.parents.min() >= NO_ROW
+    assert result.parents.max() < n
+    reasons_are_given(result.missing, n)
+    assert not (result.missing.mask & (result.children() > 0)).any(), "what has children is not missing"
 
 
 def reasons_are_given(missing: Missing, n):
@@ -139,7 +151,7 @@ def trial(result):
 
 
 def features(result):
-    assert result.values.dtype == np.float32
+    assert result.values.dtype in (np.float32, np.float16)
     np.testing.assert_array_equal(np.isnan(result.values).any(axis=1), result.missing.mask)
     assert np.isfinite(result.values[~result.missing.mask]).all()
     columns_fit(result.columns, len(result))
