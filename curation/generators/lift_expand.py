@@ -162,7 +162,7 @@ class LiftExpand(Asking, Generator):
                     found = rewritten(text, task)
                     return Unparsed(found) if isinstance(found, str) else (found, tagged(text))
 
-                found = await ask_until(say, self._rewriting(task, turn), read, tries=self._tries())
+                found = await ask_until(say, self._rewriting(task, turn), read, attempt=self.attempt)
                 if isinstance(found, Unparsed):
                     return found.reason
                 untagged += not found[1]
@@ -179,7 +179,7 @@ class LiftExpand(Asking, Generator):
             wanted += [(turn + 1, row, task) for row, task in here if isinstance(task, Task)]
 
         async def answer(place: int, say: Say) -> str | Unparsed:
-            return await ask_until(say, self._answering(wanted[place][2]), _said, tries=self._tries())
+            return await ask_until(say, self._answering(wanted[place][2]), _said, attempt=self.attempt)
 
         answers = converse(len(wanted), answer, answerer, stages.answering(len(wanted)))
         return self._made(
@@ -258,10 +258,6 @@ class LiftExpand(Asking, Generator):
 
     def _answering(self, task: Task) -> Request:
         return answering_request(task, temperature=self.temperature, max_tokens=self.answer_tokens)
-
-    def _tries(self) -> int:
-        """Two for each attempt; those of earlier attempts are stored, so what could be read then is not asked again."""
-        return 2 * (self.attempt + 1)
 
     def _answers_elsewhere(self) -> bool:
         return self.answer_connection not in ("", self.connection)

@@ -155,7 +155,7 @@ class InsTag(Asking, Labeller):
 
             for request in requests:
                 # tries of earlier attempts are stored, so what could be read then is not asked again
-                tags = await ask_until(say, request, read, tries=2 * (self.attempt + 1))
+                tags = await ask_until(say, request, read, attempt=self.attempt)
                 if isinstance(tags, Unparsed):
                     return tags
                 found += tags

@@ -83,15 +83,15 @@ async def ask_until(
         say: From `converse`.
         request: What is asked; its `sample` is counted on from.
         parse: Reads a reply.
-        tries: Askings at most.
-        attempt: Of the method: raising it asks anew where all tries of an earlier run failed.
+        tries: Askings at most in one attempt.
+        attempt: Of the method: raising it adds as many tries where all of an earlier run failed, and only there.
 
     Returns:
         What `parse` made, or why the last reply could not be parsed, or why there was none.
     """
     found: T | Unparsed = Unparsed("nothing was asked")
-    for number in range(tries):
-        answer = await say(replace(request, sample=request.sample + attempt * tries + number))
+    for number in range(tries * (attempt + 1)):  # the tries of earlier attempts are stored: they cost nothing
+        answer = await say(replace(request, sample=request.sample + number))
         if answer.reply is None:
             return Unparsed(answer.reason)
         found = parse(answer.reply)

@@ -457,7 +457,7 @@ def _number(reply):
 
 
 def test_an_unreadable_reply_is_asked_again_as_another_sample():
-    said = {0: "hm", 1: "4", 2: "hm", 3: "hm"}
+    said = {0: "hm", 1: "so", 2: "hm", 3: "4"}
 
     async def say(request):
         samples.append(request.sample)
@@ -467,11 +467,14 @@ def test_an_unreadable_reply_is_asked_again_as_another_sample():
         return asyncio.run(ask_until(say, asked(1)[0], _number, **fields))
 
     samples = []
-    assert ask() == 4 and samples == [0, 1]
+    assert ask() == Unparsed("reply is no number") and samples == [0, 1]
     samples = []
-    assert ask(attempt=1) == Unparsed("reply is no number") and samples == [2, 3]
+    assert ask(attempt=1) == 4 and samples == [0, 1, 2, 3], "the first two are stored, and free"
+    samples, said[1] = [], "7"
+    assert ask(attempt=2) == 7 and samples == [0, 1], "what could be read is not asked for again"
     samples = []
-    assert ask(attempt=2) == Unparsed("server error 500") and samples == [4]
+    del said[0]
+    assert ask(attempt=1) == Unparsed("server error 500") and samples == [0]
 
 
 @pytest.mark.parametrize(
