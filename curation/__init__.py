@@ -14,8 +14,10 @@ __version__ = "0.1.0"
 
 from curation.api import Pool, Result, load, methods, open_workspace
 from curation.core.errors import CurationError, DataError, MissingDependency, ModelError, RecipeError
+from curation.core.spending import Caps
 
 __all__ = [
+    "Caps",
     "CurationError",
     "DataError",
     "MissingDependency",

@@ -14,13 +14,19 @@ from curation.core.artifacts import KINDS, Artifact, Export, Labels, Layout, Sco
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import discover
+from curation.core.spending import Caps
 from curation.workspace import DecisionLog, Workspace
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from curation.comparison.judge_report import Trust
     from curation.comparison.report import Report
     from curation.complete import Step
+    from curation.estimates.spending import Cost
+    from curation.recipe import Recipe
+
+NO_CAPS = Caps()
 
 
 def open_workspace(folder: str | Path | None = None) -> Workspace:
@@ -82,20 +88,59 @@ class Pool:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def run(self, use: str, *, name: str | None = None, device: str = "auto", **values: Any) -> Result:
+    def run(
+        self, use: str, *, name: str | None = None, device: str = "auto", caps: Caps = NO_CAPS, **values: Any
+    ) -> Result:
         """Run one method or preset; what it needs and was not given gets a default step.
 
         Args:
             use: "encoder/sentence", "selector/k-center", or a preset ("modn").
             name: What to call the step.
             device: "auto", "cpu", "cuda" or "mps".
+            caps: What asking chat models may cost: `Caps(money=5.0)`. What was answered is kept when one is reached.
             **values: Parameters; Results (or lists or dicts of them) for what it reads, another Pool for other rows.
                 A Result of another Pool must be for a port that reads of other rows (queries, evaluation_features).
 
         Raises:
             RecipeError: for unknown names or bad parameters.
+            CapReached: before a request that could go over a cap.
         """
         from curation import jobs
+
+        recipe, bound, inputs = self._recipe(use, name, values)
+        _, outcome = jobs.run_here(self.workspace, recipe, bound, device=device, caps=caps)
+        fact = outcome.result
+        return Result(self, fact.name, fact.key, fact.kind, dict(recipe.steps), inputs)
+
+    def probe(
+        self, use: str, *, rows: int = 30, device: str = "auto", caps: Caps = NO_CAPS, **values: Any
+    ) -> dict[str, Cost | str]:
+        """Really ask about a few rows, and tell what `run` with the same words will cost.
+
+        What is asked is paid for and kept, so the run does not pay for it again.
+
+        Args:
+            use: As for `run`.
+            rows: For each step that asks.
+            device: "auto", "cpu", "cuda" or "mps".
+            caps: Of the probe itself, for each step.
+            **values: As for `run`.
+
+        Returns:
+            Step → its cost, or why it cannot be probed yet; {} where nothing is asked, or all is stored.
+        """
+        from curation.core.runtime import Runtime, checked_device, resolve_device
+        from curation.estimates.forecast import probe_steps
+        from curation.recipe import plan
+
+        recipe, bound, _ = self._recipe(use, None, values)
+        runtime = Runtime(device=resolve_device() if device == "auto" else checked_device(device), caps=caps)
+        return probe_steps(plan(recipe, self.workspace, bound, runtime), self.workspace, runtime, rows=rows)
+
+    def _recipe(
+        self, use: str, name: str | None, values: dict[str, Any]
+    ) -> tuple[Recipe, dict[str, str], dict[str, tuple[str, str]]]:
+        """The recipe of a call, what its inputs are bound to, and its inputs beside the pool."""
         from curation.complete import complete, merge
         from curation.recipe import Input, Recipe, preset_names
 
@@ -130,9 +175,7 @@ class Pool:
         more = {k: Input(type=kind) for k, (kind, _) in inputs.items()}
         recipe = recipe.model_copy(update={"inputs": {**recipe.inputs, **more}})
         bound = {"pool": self.dataset.fingerprint, **{k: key for k, (_, key) in inputs.items()}}
-        _, outcome = jobs.run_here(self.workspace, recipe, bound, device=device)
-        fact = outcome.result
-        return Result(self, fact.name, fact.key, fact.kind, dict(recipe.steps), inputs)
+        return recipe, bound, inputs
 
     def score(self, name: str, **values: Any) -> Result:
         """Run a scorer by its name ("length")."""
@@ -165,6 +208,18 @@ class Pool:
         if selection is not None:
             step["selection"] = selection
         return self.run(step.pop("use"), **step)
+
+    def judge_report(self, score: Result) -> Trust:
+        """How far a judge can be trusted, from its scores: `sentences(...)` of it tells what stands out."""
+        from curation.comparison.judge_report import judge_report
+        from curation.comparison.stored import stored_scores
+
+        made = score.artifact
+        if not isinstance(made, Score):
+            raise CurationError(f"a score is wanted, this is {score.kind}")
+        stored = stored_scores(self.workspace, made.dataset)
+        others = {name: other for key, (name, other) in stored.items() if key != score.key}
+        return judge_report(self.dataset, made, others)
 
     def coverage(self, selection: Result, **values: Any) -> Result:
         """How well a selection stands for the pool."""
