@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ from curation.models.chat.connections import Connection, is_loopback
 from curation.models.chat.refusals import failure, told
 from curation.models.chat.types import Reply, Request
 from curation.models.chat.wire import Abilities, body_of, lesser, parsed, reply_of
+
+_LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 
 _LEARNT: dict[tuple[str, str, str], Abilities] = {}
 """What servers take, by endpoint, model and what the connection wants: found out once, remembered in this process."""
@@ -75,6 +78,8 @@ class OpenAIBackend:
         # without a key no header at all is sent: some servers refuse an empty one
         self._extra: dict[str, Any] = {} if self._secret else {"extra_headers": {"Authorization": openai.Omit()}}
         self._errors = openai
+        for name in _LOGGERS:  # what they write when somebody turns logs on holds headers and rows
+            logging.getLogger(name).setLevel(logging.WARNING)
 
     @property
     def abilities(self) -> Abilities:

@@ -270,10 +270,10 @@ def lesser(abilities: Abilities, sent: Mapping[str, Any], status: int, said: Tol
     formats = ("response_format", "json_schema", "json_object", "schema", "structured", "guided", "grammar")
     if "response_format" in sent and any(word in text for word in formats):
         return replace(abilities, structured="json" if abilities.structured == "schema" else "none")
-    if abilities.limit in text and not abilities.swapped:
-        other = "max_completion_tokens" if abilities.limit == "max_tokens" else "max_tokens"
-        if other in text or re.search(r"unsupported|unknown|unrecogni|not permitted|extra|unexpected", text):
-            return replace(abilities, limit=other, swapped=True)
+    other = "max_completion_tokens" if abilities.limit == "max_tokens" else "max_tokens"
+    named = abilities.limit in text and re.search(r"unsupported|unknown|unrecogni|not permitted|extra|unexpected", text)
+    if not abilities.swapped and (named or other in text):
+        return replace(abilities, limit=other, swapped=True)
     if "temperature" in sent and re.search(r"temperature|top_p", text) and REJECTS.search(text):
         return replace(abilities, temperature=False)
     system = any(message["role"] == "system" for message in sent.get("messages", ()))

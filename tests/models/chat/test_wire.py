@@ -234,7 +234,7 @@ def test_how_long_a_server_asks_to_wait(headers, seconds):
     ("body", "words"),
     [
         (b'{"error": {"message": "Bad", "code": "X_Y", "param": "p"}}', "x_y p bad"),
-        (b'{"detail": [{"loc": ["body", "logprobs"], "msg": "Extra inputs", "input": "whole row"}]}', "body.logprobs: extra"),
+        (b'{"detail": [{"loc": ["body", "logprobs"], "msg": "Extra", "input": "whole row"}]}', "body.logprobs: extra"),
         (b'{"detail": "Not Found"}', "not found"), (b'[{"error": {"message": "gone"}}]', "gone"),
         (b'{"error": "sad"}', "sad"), (b"plain words", "plain words"), (b"<html>big page</html>", ""), (b"\xff", ""),
         (b"5", ""), (b'{"error": 5}', ""), (b'{"error": {"message": {"a": 1}}}', ""), (b"[" * 100_000, ""),
@@ -263,11 +263,8 @@ CASES = [
 def test_what_a_server_does_not_take_is_left_out(message, code, changes):
     request = Request(ASKED.messages, 10, schema=ASKED.schema, logprobs=20)
     full = Abilities()
-    less = lesser(
-        full, body_of(request, "m", full), 400, told(json.dumps({"error": {"message": message, "code": code}}))
-    )
-    expected = Abilities(**changes)
-    assert less == expected or told(json.dumps({"error": {"message": message}})).text == ""
+    said = told(json.dumps({"error": {"message": message, "code": code}}).encode())
+    assert lesser(full, body_of(request, "m", full), 400, said) == Abilities(**changes)
 
 
 def test_leaving_out_ends():
