@@ -118,7 +118,7 @@ def _probe(workspace: Workspace, dataset: Dataset, judge: Judge, which: Which, c
         return
     if here is not None and mine and not problem(here.answer):
         st.caption(f":material/receipt_long: {plain(_spent(here.answer, judge.connection.prices))}")
-    if not calls.open:
+    if not calls.open or (here is not None and mine and here.answer.get("groups")):
         return
     asked = {
         "verb": "probe", "use": judge.use, "values": judge.values, "ports": judge.ports, "about": _about(judge, which),

@@ -224,7 +224,7 @@ def failures_table(reasons: Mapping[str, int], title: str, *, key: str) -> None:
 
 def was_capped(status: Status) -> bool:
     """True where a limit ended the run."""
-    return status.state in ("cancelled", "failed") and bool(_caps_set(status)) and "cap" in status.message.split(":")[0]
+    return status.state in ("cancelled", "failed") and bool(_caps_set(status)) and "the cap of" in status.message
 
 
 def _caps_set(status: Status) -> dict[str, float]:

@@ -31,7 +31,11 @@ Metrics = Mapping[str, Sequence[float]]
 
 def curve_names(metrics: Metrics) -> list[str]:
     """The metrics that are worth a curve, the telling ones first."""
-    found = [m for m, values in metrics.items() if m not in NOT_CURVES and np.isfinite(np.asarray(values)).any()]
+    found = [
+        m
+        for m, values in metrics.items()
+        if m not in NOT_CURVES and not m.startswith("bin") and np.isfinite(np.asarray(values)).any()
+    ]  # bins of a histogram are no curves
 
     def place(name: str) -> tuple[int, str]:
         if name in FIRST:

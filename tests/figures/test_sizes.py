@@ -34,11 +34,13 @@ BOUNDED = {
     "arm_coverage_figure": "a few dozen budgets that were measured",
     "arm_shares_figure": "draws the largest groups only",
     "arm_spread_figure": "counts in bins",
+    "arriving_figure": "counts in bins",
     "funnel_figure": "a bar for each stage",
     "group_scores_figure": "its caller keeps the largest groups",
     "overlap_figure": "a matrix of arms",
     "patterns_figure": "its caller keeps the commonest combinations",
     "rank_correlation_figure": "a matrix of scores",
+    "retention_figure": "draws the largest categories only",
 }
 """Figures that are given counts or a matrix of a few things, never a value for each row."""
 

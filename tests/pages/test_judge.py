@@ -384,10 +384,9 @@ def test_a_run_that_a_limit_stopped_goes_on_with_a_higher_one(open_page, few_row
          "result": "$judge"}
     )  # fmt: skip
     job = jobs.create(workspace, recipe, {"pool": dataset.fingerprint}, title="Judge: few", caps=Caps(calls=3))
-    status = dataclasses.replace(
-        read_status(job.folder), state="cancelled", message="the cap of 3 calls is reached: 3 calls", finished=1.0,
-        spent={"calls": 3, "tokens_in": 10, "tokens_out": 5, "failures": {"server error 500": 2}},
-    )  # fmt: skip
+    said = "step 'judge' (scorer/alpagasus): the cap of 3 calls is reached: 3 calls"
+    spent = {"calls": 3, "tokens_in": 10, "tokens_out": 5, "failures": {"server error 500": 2}}
+    status = dataclasses.replace(read_status(job.folder), state="cancelled", message=said, finished=1.0, spent=spent)
     write_status(job.folder, status)
     (job.folder / EXPECTED).write_text(
         '{"rows": 9, "basis": "probe", "currency": "USD", "ranges": {"calls": [9, 9, null], "money": [2, 1, 3]}}'
