@@ -29,11 +29,8 @@ def report_view(dataset: Dataset, stored: Stored) -> None:
     if not box.open:
         return
     with box:
-        left, right = st.columns(2, gap="large")
-        with left:
-            _audit(stored.score.info)
-        with right:
-            _foretold(dataset, stored)
+        _audit(stored.score.info)
+        _foretold(dataset, stored)
 
 
 def say(found: Mapping[str, Any] | None, *, percent: bool = False, digits: int = 2) -> str:

@@ -28,6 +28,7 @@ from curation.workspace import Workspace
 CHOSEN = "judge.result"
 ALPAGASUS_CUT = 4.5
 """Published; a judge that gives whole numbers only makes it mean "only the highest"."""
+NO_RESPONSE = "no response to judge"
 FEW_VALUES = 60
 """A field of the records with at most so many different values is offered as categories."""
 LONGEST = 60
@@ -257,6 +258,8 @@ def failures_view(workspace: Workspace, dataset: Dataset, stored: Stored) -> Non
     if not reasons:
         return
     failures_table(reasons, "Rows without a score, by reason", key=f"judge.missing.{stored.key}")
+    if set(reasons) <= {NO_RESPONSE}:
+        return  # no judge can help there
     try:
         recipe, bindings = again_recipe(workspace, dataset, stored)
     except CurationError as error:
