@@ -14,6 +14,7 @@ from curation.core.artifacts import Labels
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.models.chat.asking import Asking
+from curation.models.chat.shown import NO_RESPONSE
 from curation.ui import pool
 from curation.ui.components import Tile, chart, error_box, mode, stat_tiles
 from curation.ui.judge_facts import Retention, retention
@@ -28,7 +29,6 @@ from curation.workspace import Workspace
 CHOSEN = "judge.result"
 ALPAGASUS_CUT = 4.5
 """Published; a judge that gives whole numbers only makes it mean "only the highest"."""
-NO_RESPONSE = "no response to judge"
 FEW_VALUES = 60
 """A field of the records with at most so many different values is offered as categories."""
 LONGEST = 60

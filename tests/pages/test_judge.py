@@ -99,9 +99,9 @@ def test_all_methods_that_ask_are_offered_and_no_other(new):
         assert not at.exception, use
 
 
-def test_another_method_may_need_what_is_not_there_and_says_so(new):
-    at = new.number_input(key="judge.form.scorer/alpagasus.step").set_value(50.0).run()
-    assert any("more than the scale" in e.value for e in at.error)
+def test_fields_that_do_not_fit_together_are_told(new):
+    at = new.slider(key="judge.form.scorer/alpagasus.low").set_value(5).run()
+    assert any("low is 5" in e.value for e in at.error)
     assert "First the connection and the method" in texts(at)
 
 
