@@ -63,15 +63,20 @@ def probe(
     counted = plan_calls(method, pool, runtime)
     before = {group.name: group for group in known}
     spent, groups, done = Meter(), list[Group](), np.zeros(len(pool), bool)
-    here = dataclasses.replace(runtime, meter=spent, progress=lambda done, total, note="": runtime.progress(0, 0, note))
+    seen = 0  # rows looked at, whatever came of them: a probe never asks about more
+    here = dataclasses.replace(
+        runtime, meter=spent, progress=lambda _, total, note="": runtime.progress(min(seen, rows), rows, note)
+    )
     try:
         for members in _drawn(pool, counted, rows):
-            measured = sum(group.rows for group in groups)
-            if measured >= rows:
+            if seen >= rows:
                 break
-            runtime.progress(measured, rows, "asking about a few rows")
             group = before.get(_name(pool, members)) or stored_group(method, pool, members, counted, runtime)
-            if group is None and (not counted.several or counted.is_open[members].all()):
+            if group is None and counted.several and not counted.is_open[members].all():
+                continue  # what is stored of it hides what it takes
+            seen += len(members)
+            if group is None:
+                runtime.progress(seen - len(members), rows, "asking about a few rows")
                 group = _ask(method, pool, members, here, ports or {}, counted)
                 done[members] = True
             if group is not None and group.calls:
@@ -158,10 +163,11 @@ def _ask(
     else:
         getattr(method, method.verb)(part, runtime, **cut)
     seconds, took = time.perf_counter() - start, runtime.meter.since(before)
-    if took.get("reused"):
-        return None
-    if not counted.several:  # what the server took, without opening a client for so few rows
+    if not counted.several:
         told = _from_replies(method, pool, members, counted, runtime)
+        if not counted.is_open[members].all():
+            return told
+        # what the server took, without opening a client for so few rows
         seconds = seconds if told is None else min(seconds, told.seconds)
     return Group(
         _name(pool, members),

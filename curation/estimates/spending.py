@@ -92,6 +92,9 @@ def cost_from_groups(
 ) -> Cost:
     """What the open rows will cost, from groups that were measured.
 
+    Where no request of the sample had to be repeated, others may still have to be, as often as a sample of this
+    size can miss: upper ends allow for it.
+
     Args:
         method: What asks; its connection says prices and how many requests may be under way at once.
         counted: From `plan_calls`.
@@ -110,11 +113,15 @@ def cost_from_groups(
     table = np.array([(g.characters, g.requests, g.calls, g.tokens_in, g.tokens_out) for g in groups], np.float64)
     size = np.array([g.rows for g in groups], np.int64)
 
+    unseen = _unseen(groups)
+
     def part(*columns: tuple[int, float]) -> Range:
         """Of the sum of columns, each times a factor; tokens read grow with characters, the rest with requests."""
         per = [0 if column == 3 else 1 for column, _ in columns]
         measured = np.stack([table[:, column] * factor for column, factor in columns], 1)
-        return extrapolate(measured, table[:, per], rest[per], size, rows)
+        found = extrapolate(measured, table[:, per], rest[per], size, rows)
+        up = float(np.hypot(found.high - found.value, unseen * found.value))
+        return Range(found.value, found.low, found.value + up)
 
     calls = part((2, 1.0))
     seconds = _seconds(method, groups, rows, calls)
@@ -174,6 +181,13 @@ def priced(
         connection.endpoint == "stand-in",
         groups=tuple(groups),
     )
+
+
+def _unseen(groups: Sequence[Group]) -> float:
+    """Share of requests that may have to be repeated although none in the sample was: the exact 97.5 % limit."""
+    requests = sum(group.requests for group in groups)
+    each = {round(group.calls / max(group.requests, 1), 9) for group in groups}
+    return 1 - 0.025 ** (1 / requests) if len(each) == 1 and requests else 0.0
 
 
 def _seconds(method: Asking, groups: Sequence[Group], rows: int, calls: Range) -> Range:

@@ -206,3 +206,32 @@ def test_comparing_tells_how_far_off():
     assert read.off == pytest.approx(0.3)
     assert money.off == pytest.approx(1.0)
     assert cost.tokens == Range(120, 90, 150)
+
+
+def test_repeats_that_a_sample_did_not_meet_are_allowed_for(loopback, runtime):
+    # five of a hundred replies say no score, and the row is asked about again: thirty rows may well miss that
+    server = loopback(faults=[{"fault": "says", "text": "no number here", "share": 0.05, "per": "text", "times": 1}])
+    method, pool = AlpaGasus(audit=0.0), pool_of(300, seed=7)
+    cost = probe(method, pool, runtime)
+    sent = server.stats()["calls"]
+    run(method, pool, runtime)
+    assert cost.calls.low <= cost.rows
+    assert cost.calls.high > cost.rows * 1.05
+    assert cost.calls.holds(server.stats()["calls"] - sent)
+
+
+def test_a_probe_of_a_method_of_many_steps_is_bounded(loopback, runtime):
+    from curation.generators.evol_complexity import EvolComplexity
+
+    server = loopback(judge="evolve")
+    method, pool = EvolComplexity(), pool_of(120)
+    counted = plan_calls(method, pool, runtime)
+    assert counted.several
+    assert counted.calls == pytest.approx(120 * method.calls_per_row())
+    cost = probe(method, pool, runtime, rows=10)
+    sent = server.stats()["calls"]
+    assert sent <= 10 * method.calls_per_row() + 10
+    assert cost.sample == 10
+    assert cost.rows == 110
+    method.resolve(runtime).generate(pool, runtime)
+    assert cost.calls.holds(server.stats()["calls"] - sent)
