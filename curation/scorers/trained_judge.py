@@ -12,20 +12,8 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import MethodClass, Scorer, Size
 from curation.core.runtime import Runtime
-from curation.linalg.bayes_linear import BayesLinear, bayes_linear
-from curation.linalg.left_out_groups import left_out_groups, left_out_r2
+from curation.linalg.group_ridge import GroupRidge, group_ridge
 from curation.linalg.rank_correlation import spearman
-
-BLOCK = 8192
-
-
-def predict(fit: BayesLinear, points: np.ndarray) -> np.ndarray:
-    """The line's value for rows `[n, d]`, float64 `[n]`; block by block."""
-    parts = [
-        fit.intercept + (points[start : start + BLOCK].astype(np.float64) - fit.centre) @ fit.coefficients
-        for start in range(0, len(points), BLOCK)
-    ]
-    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def siblings_in_order(foretold: np.ndarray, scores: np.ndarray, families: np.ndarray) -> tuple[float, int]:
@@ -54,7 +42,7 @@ def siblings_in_order(foretold: np.ndarray, scores: np.ndarray, families: np.nda
 class TrainedJudge(Scorer):
     """Scores learnt from another dataset whose rows have some: variants of questions or answers that a judge ranked.
 
-    A Bayesian ridge regression on the vectors, its penalty and noise those of the highest evidence; values are clipped
+    A ridge regression on the vectors, whose penalty is the one that foretells families left out best; values are cut
     to the scale. DEITA fine-tunes a model of 7 billion parameters here; a line over vectors of a sentence encoder costs
     seconds and knows less. `examples` must be encoded as the pool is: the same encoder, the same part of the text.
 
@@ -68,12 +56,12 @@ class TrainedJudge(Scorer):
     """
 
     title: ClassVar[str] = "Scorer trained on evolved variants"
-    method_class: ClassVar[MethodClass] = "bayesian"
+    method_class: ClassVar[MethodClass] = "statistical"
     weakness: ClassVar[str] = (
         "Vectors show topic better than difficulty or quality; trust it only as far as its left-out numbers go."
     )
     source: ClassVar[str] = (
-        "After DEITA's scorers (Liu et al., ICLR 2024, arXiv:2312.15685), with Bayesian ridge regression (MacKay 1992)"
+        "After DEITA's scorers (Liu et al., ICLR 2024, arXiv:2312.15685), with a ridge regression in their place"
     )
     elsewhere: ClassVar[tuple[str, ...]] = ("examples", "example_scores", "families")
 
@@ -100,14 +88,14 @@ class TrainedJudge(Scorer):
 
         Args:
             pool: The rows.
-            runtime: Told of progress.
+            runtime: Not used.
             features: Their vectors.
             examples: Vectors of rows of another dataset, encoded in the same way.
             example_scores: Scores of these.
             families: Which of these are siblings.
 
         Raises:
-            CurationError: artifacts that do not fit together, or fewer than two different scores to learn from.
+            CurationError: artifacts that do not fit together, fewer than two different scores, or one family alone.
         """
         points, scores, groups = _examples(features, examples, example_scores, families)
         if len(scores) < 2 or scores.max() == scores.min():
@@ -115,11 +103,13 @@ class TrainedJudge(Scorer):
                 f"there is nothing to learn: {len(scores)} examples, {len(np.unique(scores))} different scores",
                 "evolve more rows, or look why their families have no scores",
             )
-        fit = bayes_linear(points, scores, progress=lambda done, total: runtime.progress(done, total))
-        found = predict(fit, np.asarray(features.values))
+        if len(np.unique(groups)) < 2:
+            raise CurationError("all examples are one family", "evolve more rows: what is learnt is measured on others")
+        fit = group_ridge(points, scores, groups)
+        found = fit.predict(np.asarray(features.values))
         values = np.clip(found, self.low, self.high)
         info: dict[str, Any] = {
-            **self._worth(fit, points, scores, groups, siblings=families is not None),
+            **self._worth(fit, scores, groups, siblings=families is not None),
             "share clipped": float((values != found).mean()) if len(found) else 0.0,
             **{name: example_scores.info[name] for name in ("weak", "stand_in") if name in example_scores.info},
         }
@@ -127,23 +117,19 @@ class TrainedJudge(Scorer):
         better = example_scores.higher_is_better
         return Score(pool.fingerprint, values, Missing.none(len(pool)), name, better, {"unclipped": found}, info)
 
-    def _worth(
-        self, fit: BayesLinear, points: np.ndarray, scores: np.ndarray, groups: np.ndarray, *, siblings: bool
-    ) -> dict[str, Any]:
+    def _worth(self, fit: GroupRidge, scores: np.ndarray, groups: np.ndarray, *, siblings: bool) -> dict[str, Any]:
         """What the line is worth on families that it was not fitted to; None where that cannot be had."""
-        errors = left_out_groups(fit, points, groups)
-        foretold = np.clip(scores - errors, self.low, self.high)
+        foretold = np.clip(scores - fit.errors, self.low, self.high)
         order, pairs = siblings_in_order(foretold, scores, groups) if siblings else (float("nan"), 0)
         return {
             "examples": len(scores),
             "families": len(np.unique(groups)),
             "r2": fit.r2,
-            "left_out_r2": _or_none(left_out_r2(scores, errors, groups)),
+            "left_out_r2": _or_none(fit.left_out_r2),
             "left_out_spearman": _or_none(spearman(foretold, scores)),
             "siblings_in_order": _or_none(order),
             "sibling_pairs": pairs,
             "penalty": fit.penalty,
-            "noise": fit.noise,
         }
 
     def work(self, size: Size) -> float:

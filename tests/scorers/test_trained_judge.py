@@ -61,7 +61,7 @@ def test_scores_that_only_belong_to_families_are_worth_nothing_and_it_says_so():
     with_families = TrainedJudge().score(POOL, Runtime(), **ports).info
     without = TrainedJudge().score(POOL, Runtime(), **{**ports, "families": None}).info
     assert without["left_out_r2"] > 0.8
-    assert with_families["left_out_r2"] < 0.1
+    assert -0.05 < with_families["left_out_r2"] < 0.1  # and it gives nearly the mean to all
     assert abs(with_families["siblings_in_order"] - 0.5) < 0.1
     assert without["siblings_in_order"] is None
 
@@ -119,6 +119,9 @@ def test_what_does_not_fit_together_is_an_error():
     flat = Score("examples", np.full(240, 3.0), Missing.none(240), "evol_score", True)
     with pytest.raises(CurationError, match="nothing to learn: 240 examples, 1 different"):
         TrainedJudge().score(POOL, Runtime(), **{**ports, "example_scores": flat})
+    alone = Labels("examples", np.zeros(240, np.int32), ("f",), Missing.none(240))
+    with pytest.raises(CurationError, match="one family"):
+        TrainedJudge().score(POOL, Runtime(), **{**ports, "families": alone})
     with pytest.raises(ValueError, match="it must be more"):
         TrainedJudge(low=6, high=1)
 
