@@ -10,6 +10,7 @@ rows/<key>/<segment>/     row-wise results by row content
 keep/<key>/               what an unfinished step needs to go on after a kill (checkpoints)
 decisions/<fingerprint>.jsonl  what was decided by hand, in events
 replies.sqlite            what chat models replied, by what was asked; paid for, so `prune` leaves it
+spot-checks/  rubrics/    what was read by hand of a judge's drops; rubrics of the user's own
 timings.jsonl             work and seconds of finished steps, for estimates
 jobs/  exports/  cache/  locks/  tmp/
 ```
