@@ -10,7 +10,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ EMPTY = Unparsed("the reply is empty")
 NO_NUMBER = Unparsed("the reply is no score")
 OUT_OF_RANGE = Unparsed("the score is beyond the scale")
 NO_JSON = Unparsed("the reply has no JSON object")
+SEVERAL = Unparsed("the reply grades the row several times")
 NO_PROBABILITIES = Unparsed("the server tells no token probabilities")
 NOT_FIRST = Unparsed("the reply does not begin with a score")
 TOO_LITTLE = Unparsed("the probabilities of scores add up to less than half")
@@ -170,14 +171,17 @@ def chatgpt_rating_repo(text: str) -> float:
 
 
 _ALONE = rf"(?<![\w.,-])({_NUMBER})(?!\w|[.,][0-9])"
-_TOTAL = re.compile(rf"(?:total|overall)[^0-9\n]{{0,30}}{_ALONE}", re.IGNORECASE)
+_TOTALS = tuple(re.compile(rf"{word}[^0-9\n]{{0,30}}{_ALONE}", re.IGNORECASE) for word in ("total", "overall"))
 _FIRST = re.compile(_ALONE)
+_SUM = re.compile(r"[0-9]\s*\+\s*[0-9]")
+_CRITERION = re.compile(r"clarity|difficulty|explanation|accuracy", re.IGNORECASE)
 
 
 def total_in(text: str, high: float = 100) -> float | Unparsed:
     """The first number on the first non-empty line, or the one after the word "total" there: "87", "Total: 87/100".
 
-    What is a number only in part ("4_5", "1e1", "-3") is none.
+    What is a number only in part ("4_5", "1e1", "-3") is none; nor is one that is plainly no total: an end of the scale
+    ("out of 100: 87" is 87), a part of a sum ("40 + 47 = 87" is 87), the points of a criterion ("Clarity 13/15").
 
     Args:
         text: Of the reply; thinking before it is skipped.
@@ -187,8 +191,17 @@ def total_in(text: str, high: float = 100) -> float | Unparsed:
     if not line:
         return EMPTY
     line = re.sub(_scale(0, high), " ", _bare(line), flags=re.IGNORECASE)
-    found = _TOTAL.search(line) or _FIRST.search(line)
-    return _within(float(found[1]), 0, high) if found else NO_NUMBER
+    ends = rf"(?<![\w.,-])(?:out\s+of|0\s*(?:-|–|to))\s*{high:g}(?:\.0)?(?![\w]|[.,][0-9])"
+    line = re.sub(ends, " ", line, flags=re.IGNORECASE)
+    if _SUM.search(line):
+        line = line.rpartition("=")[2] if "=" in line else ""
+    labelled = next((m for pattern in _TOTALS if (m := pattern.search(line))), None)
+    found = labelled or _FIRST.search(line)
+    if not found or re.match(rf"\s*(?:/|out\s+of\s)\s*(?!{high:g}(?![0-9.]))[0-9]", line[found.end() :], re.IGNORECASE):
+        return NO_NUMBER
+    if not labelled and _CRITERION.search(line[: found.start()]):
+        return NO_NUMBER
+    return _within(float(found[1]), 0, high)
 
 
 def total_repo(text: str) -> float:
@@ -218,7 +231,8 @@ class Scale:
 def scores_in(text: str, scales: Sequence[Scale]) -> tuple[float, ...] | Unparsed:
     """The score of every scale from a reply that should be a JSON object, or else has a line "name: number" for each.
 
-    The object may stand in a code block or among words. Upper and lower case in names are the same. NaN, infinities,
+    The object may stand in a code block or among words; several that give different scores are no reply, for one of them
+    may be quoted from the row. Upper and lower case in names are the same. NaN, infinities,
     booleans, and a name that occurs twice are no scores.
 
     Returns:
@@ -227,9 +241,15 @@ def scores_in(text: str, scales: Sequence[Scale]) -> tuple[float, ...] | Unparse
     text = spoken(text)[:_LONGEST]
     if not text.strip():
         return EMPTY
-    given = json_object(text)
-    if isinstance(given, Unparsed):
-        given = _lines(text, scales)
+    found = [_of_object(given, scales) for given in _objects(text)] or [_of_object(_lines(text, scales), scales)]
+    whole = list(dict.fromkeys(scores for scores in found if not isinstance(scores, Unparsed)))
+    if len(whole) > 1:
+        return SEVERAL
+    return whole[0] if whole else found[0]
+
+
+def _of_object(given: Mapping[str, Any], scales: Sequence[Scale]) -> tuple[float, ...] | Unparsed:
+    """The score of every scale from one object."""
     lowered: dict[str, Any] = {}
     for key, value in _flat(given).items():
         name = key.strip().casefold()
@@ -258,24 +278,29 @@ def _number(value: Any, scale: Scale) -> float | Unparsed:
     if isinstance(value, str):
         read = score_in(value, scale.low, scale.high)
         return Unparsed(f"no score for '{scale.name}'") if isinstance(read, Unparsed) else read
-    inside = math.isfinite(value) and scale.low <= value <= scale.high
+    inside = scale.low <= value <= scale.high  # as it is: JSON knows whole numbers that no float can hold
     return float(value) if inside else Unparsed(f"the score for '{scale.name}' is beyond its scale")
 
 
 def json_object(text: str) -> dict[str, Any] | Unparsed:
     """The first JSON object in a text, with nothing in it that JSON does not know, no key twice."""
+    return next(_objects(text), NO_JSON)
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects of a text, those inside another one left out."""
     decoder = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse)
     place = text.find("{")
     for _ in range(50):
         if place < 0:
             break
         try:
-            found, _end = decoder.raw_decode(text, place)
+            found, end = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
-            place = text.find("{", place + 1)
-            continue
-        return found if isinstance(found, dict) else NO_JSON
-    return NO_JSON
+            end = place + 1
+        else:
+            yield found
+        place = text.find("{", end)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
