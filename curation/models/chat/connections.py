@@ -110,8 +110,15 @@ class Connection(BaseModel):
         return {"endpoint": self.endpoint, "model": STAND_IN if self.kind == STAND_IN else self.model}
 
     def info(self) -> dict[str, Any]:
-        """Facts for a result's info; those of the stand-in are marked as weak."""
-        return {**self.identity(), **({"stand_in": True, "weak": True} if self.kind == STAND_IN else {})}
+        """Facts for a result's info: who was asked, and what a server turned out not to take in this process.
+
+        Those of the stand-in are marked as weak.
+        """
+        from curation.models.chat.backends import given_up
+
+        missing = given_up(self)
+        left_out = {"given_up": list(missing)} if missing else {}
+        return {**self.identity(), **left_out, **({"stand_in": True, "weak": True} if self.kind == STAND_IN else {})}
 
     def secret(self) -> str:
         """The key, from the environment only; "" where none is sent.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,18 @@ _LOGGERS = ("openai", "httpx", "httpx2", "httpcore", "httpcore2")
 
 _LEARNT: dict[tuple[str, str, str], Abilities] = {}
 """What servers take, by endpoint, model and what the connection wants: found out once, remembered in this process."""
+
+
+_POOL = 16
+"""Requests that share a client: what a client does for each request grows with its open connections."""
+
+
+@dataclass
+class _Pool:
+    """A client of the package openai, and how many requests it has under way."""
+
+    client: Any
+    busy: int = 0
 
 
 def first_abilities(connection: Connection) -> Abilities:
@@ -60,24 +73,10 @@ class OpenAIBackend:
             _LEARNT.pop(self._place, None)
         self._first = first_abilities(connection)
         self._secret = connection.secret()
-        self._web = openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(connection))
-        self._client = openai.AsyncOpenAI(
-            api_key=self._secret,
-            admin_api_key="",
-            organization="",
-            project="",
-            webhook_secret="",
-            base_url=connection.endpoint,
-            timeout=openai.Timeout(connection.timeout, connect=min(10.0, connection.timeout), pool=None),
-            max_retries=0,
-            http_client=self._web,
-            _enforce_credentials=False,
-        )
-        self._client.organization = self._client.project = None
-        self._client._custom_headers = {}  # those of OPENAI_CUSTOM_HEADERS
         # without a key no header at all is sent: some servers refuse an empty one
         self._extra: dict[str, Any] = {} if self._secret else {"extra_headers": {"Authorization": openai.Omit()}}
         self._errors = openai
+        self._pools: list[_Pool] = []
         for name in _LOGGERS:  # what they write when somebody turns logs on holds headers and rows
             logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -113,7 +112,7 @@ class OpenAIBackend:
             Failed: if it does not list them.
             ModelError: if it does not accept the key.
         """
-        found = await self._tried(self._client.models.with_raw_response.list(**self._extra))
+        found = await self._tried(self._pool().client.models.with_raw_response.list(**self._extra))
         if isinstance(found, Exception):
             raise found
         listed = told_models(found)
@@ -123,12 +122,46 @@ class OpenAIBackend:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.close()
+        for pool in self._pools:
+            await pool.client.close()
 
     async def _answer(self, body: dict[str, Any], abilities: Abilities) -> bytes | Exception:
-        return await self._tried(
-            self._client.chat.completions.with_raw_response.create(**body, **self._extra), body, abilities
+        pool = self._pool()
+        pool.busy += 1
+        try:
+            # as extra_body: the client's walk through typed parameters would cost a third of a call
+            call = pool.client.chat.completions.with_raw_response.create(
+                model=self._connection.model, messages=[], extra_body=body, **self._extra
+            )
+            return await self._tried(call, body, abilities)
+        finally:
+            pool.busy -= 1
+
+    def _pool(self) -> _Pool:
+        """The first pool with room, made when it is needed."""
+        for pool in self._pools:
+            if pool.busy < _POOL:
+                return pool
+        self._pools.append(_Pool(self._open()))
+        return self._pools[-1]
+
+    def _open(self) -> Any:
+        openai, connection = self._errors, self._connection
+        client = openai.AsyncOpenAI(
+            api_key=self._secret,
+            admin_api_key="",
+            organization="",
+            project="",
+            webhook_secret="",
+            base_url=connection.endpoint,
+            timeout=openai.Timeout(connection.timeout, connect=min(10.0, connection.timeout), pool=None),
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(connection)),
+            _enforce_credentials=False,
         )
+        client.organization = client.project = None
+        client._custom_headers = {}  # those of OPENAI_CUSTOM_HEADERS
+        return client
 
     async def _tried(
         self, call: Any, body: dict[str, Any] | None = None, abilities: Abilities | None = None

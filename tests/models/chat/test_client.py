@@ -299,6 +299,7 @@ def test_what_the_model_does_not_do_is_remembered(fake):
     assert given_up(connection) == ()
     ask_all(asked(1), connection, Runtime())
     assert given_up(connection) == ("log-probabilities",)
+    assert connection.info() == {**connection.identity(), "given_up": ["log-probabilities"]}
 
 
 # ----------------------------------------------------------------------------------- pace
