@@ -9,8 +9,10 @@ looks like a control token of the model in it becomes that token.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,7 +26,7 @@ from curation.models._vision import ImagePiece, has_images, image_piece, images_
 if TYPE_CHECKING:
     from curation.models.causal import CausalLM
 
-__all__ = ["TEMPLATES", "AloneStart", "Encoded", "Part", "encode_rows", "render", "resolve_template"]
+__all__ = ["TEMPLATES", "AloneStart", "Encoded", "Part", "encode_prompts", "encode_rows", "render", "resolve_template"]
 
 Part = Literal["conversation", "response", "prompt", "text"]
 AloneStart = Literal["header", "bos", "none"]
@@ -102,6 +104,38 @@ def encode_rows(
             _unscorable(row)
             if isinstance(row, str)
             else _assemble(lm, row, ids, bos, limit, part in ("text", "prompt"))
+            for row in pieces
+        ]
+    return found
+
+
+def encode_prompts(
+    lm: CausalLM, asked: Sequence[tuple[Sequence[Message], Any]], *, template: str = "auto"
+) -> list[np.ndarray | str]:
+    """Write conversations up to where the model begins to speak, with the same tokens as training has them there.
+
+    Args:
+        lm: The model that will answer.
+        asked: Conversations without the answer, and the tools offered in each (None = none).
+        template: See `encode_rows`. Where a chat template lets reasoning be switched off it is.
+
+    Returns:
+        Token ids int64 of each, not cut, or why it cannot be written.
+
+    Raises:
+        ModelError: there is no such template.
+    """
+    name = resolve_template(lm, template)
+    written = _template(lm, name)
+    if isinstance(written, ChatTemplate) and not written.parts:
+        written = dataclasses.replace(written, apply=partial(written.apply, enable_thinking=False))
+    before = np.array(_text_start(lm) if name != "chat" else [], np.int64)
+    found: list[np.ndarray | str] = []
+    for start in range(0, len(asked), ROWS_AT_ONCE):
+        pieces = [_prompt_pieces(written, messages, tools) for messages, tools in asked[start : start + ROWS_AT_ONCE]]
+        ids = _tokenise(lm, [text for row in pieces if not isinstance(row, str) for text in row])
+        found += [
+            row if isinstance(row, str) else np.concatenate([before, *(ids[text] for text in row)]).astype(np.int64)
             for row in pieces
         ]
     return found
@@ -203,6 +237,18 @@ def _pieces_or_reason(
     if not end:
         pieces = [Piece(p.text) if isinstance(p, Piece) and p.kind == "end" else p for p in pieces]
     return pieces
+
+
+def _prompt_pieces(written: Template, messages: Sequence[Message], tools: Any) -> list[str] | str:
+    """Texts of what comes before an answer, or why there is nothing."""
+    try:
+        if isinstance(written, ChatTemplate):
+            return [written.text(messages, tools, prompt=True)]
+        pieces = written([*messages, {"role": "assistant", "content": ""}], tools)
+    except Unrenderable as error:
+        return str(error)
+    answer = max(i for i, piece in enumerate(pieces) if piece.kind == "response")
+    return [piece.text for piece in pieces[:answer] if piece.text]
 
 
 def _without_header(pieces: list[Piece | ImagePiece], header: str) -> list[Piece | ImagePiece]:

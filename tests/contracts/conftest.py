@@ -261,6 +261,17 @@ class Given:
         """The tiny model with the checkpoints of a training."""
         return dataclasses.replace(self.model(), path=str(NETWORK["warmup"]), name="tiny, warmed up")
 
+    def made_rows(self) -> Dataset:
+        """The rows of `dataset`, each made from a row of the pool; a score of those is one of these."""
+        other = self.dataset()
+        facts = zip(other.sources, (json.dumps(r) for r in other.records()), strict=True)
+        parents = [self.pool.row_id(i % self.n) for i in range(len(other))]
+        rows = [
+            Row(other.messages(i), record, source, i, "alpaca", None, parents[i])
+            for i, (source, record) in enumerate(facts)
+        ]
+        return in_memory(rows, "made")
+
     def dataset(self, seed: int = 0) -> Dataset:
         return Given("usual", 6).pool
 
@@ -284,6 +295,8 @@ class Given:
             # where rows need not be free of duplicates only some have one, or nothing would be left
             name: self.some_duplicates()
             if name == "duplicates" and port.optional
+            else self.made_rows()
+            if name == "made"
             else (Given("usual", 6) if name in cls.elsewhere else self)._named(name, port, seed)
             for seed, (name, port) in enumerate(cls.ports().items())
             if (optional or not port.optional) and not (name in EITHER and EITHER[name][0] in cls.ports())
