@@ -17,8 +17,9 @@ from curation.core.missing import Missing
 from curation.core.row import Message, Row
 from curation.core.runtime import Runtime
 from curation.generators._evolving import Family, family_of, operators_in_turn, pretended_scores
+from curation.generators._lift import storable
 from curation.models.chat.asking import AUTO, Asking
-from curation.models.chat.judging import clean, target
+from curation.models.chat.judging import target
 from curation.models.chat.prompts import Prompt, blocks
 from curation.models.chat.turns import Turn
 from curation.models.chat.types import Request
@@ -130,7 +131,7 @@ class Evolution(Asking, Generator):
         for (row, turn), family in zip(turns, families, strict=True):
             reasons[row] = family.reason or None
             for place, variant in enumerate(family.variants if family.scores else ()):
-                question, answer = self.row_messages(turn, clean(variant.text))
+                question, answer = self.row_messages(turn, storable(variant.text))
                 fields = {
                     "evol_score": family.scores[place],
                     "evol_step": variant.step,

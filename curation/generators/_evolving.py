@@ -40,7 +40,7 @@ _SORRY = re.compile(
 )
 _SCORE = r"(?<![-–.,\w])([0-9]{1,3}(?:\.[0-9]{1,6})?)(?![.,]?[0-9])(?:\s*/\s*[56](?![0-9]))?"
 _BRACKETED = re.compile(
-    rf"[\s>*_#-]*[\[(]\s*(?:[a-z]+\s+)?([0-9]{{1,3}})\s*[\])][\s*_:.=–-]*(?:score)?[\s*_:=–-]*{_SCORE}(?!\w)",
+    rf"[\s>*_#-]*[\[(]\s*(?:[a-z]+\s+)?([0-9]{{1,3}})\s*[\])][\s*_:.=–-]*(?:score[\s*_:=–-]*)?{_SCORE}(?!\w)",
     re.IGNORECASE,
 )
 _PLAIN = re.compile(
@@ -195,7 +195,7 @@ async def family_of(
 
 
 def _scores(reply: Reply, count: int) -> tuple[float, ...] | Unparsed:
-    return Unparsed(REFUSED) if reply.refusal else ranked(reply.text, count)
+    return Unparsed(REFUSED) if reply.refusal or reply.finish == "content_filter" else ranked(reply.text, count)
 
 
 def _same(one: str, other: str) -> bool:

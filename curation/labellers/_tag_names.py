@@ -40,10 +40,16 @@ def tags_of_reply(text: str) -> list[str] | Unparsed:
         if names is None:
             return Unparsed("the reply's JSON holds no tags")
         found += names
-    tags = list(dict.fromkeys(" ".join(tag.split()) for tag in found if tag.strip()))
+    tags = [tag for tag in dict.fromkeys(" ".join(_storable(tag).split()) for tag in found) if tag]
     if any(len(tag) > LONGEST for tag in tags):
         return Unparsed(f"a tag is longer than {LONGEST} characters")
     return tags
+
+
+def _storable(tag: str) -> str:
+    """A tag with a blank for every control character, a mark for half a character: JSON can name both, files cannot."""
+    text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in tag)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _json_values(text: str) -> list[Any]:

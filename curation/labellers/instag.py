@@ -14,7 +14,7 @@ from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import Labeller, MethodClass, Size
 from curation.core.runtime import Runtime
-from curation.labellers._tag_names import join_spellings, tags_of_reply
+from curation.labellers._tag_names import LONGEST, join_spellings, tags_of_reply
 from curation.labellers.tags import NO_TAGS, RARE, frequent, tag_labels
 from curation.models.chat.asking import AUTO, Asking
 from curation.models.chat.judging import CUT, REFUSED, clean, target
@@ -69,7 +69,7 @@ def tagging_request(query: str, wording: Wording, max_tokens: int, words: Prompt
 
 def _long_words(query: str) -> list[str]:
     """Up to three of the longest words, for replies that are made up."""
-    words = dict.fromkeys(word.lower() for word in query.split() if word.isalpha())
+    words = dict.fromkeys(word.lower() for word in query.split() if word.isalpha() and len(word) <= LONGEST)
     return sorted(words, key=lambda word: (-len(word), word))[:3] or ["other"]
 
 

@@ -14,7 +14,7 @@ from curation.core.method import Scorer
 from curation.core.runtime import Runtime
 from curation.models.chat.auditing import report_of
 from curation.models.chat.judge import Judge, pretended_parts
-from curation.models.chat.judging import Build, judge_rows, on_scale
+from curation.models.chat.judging import CUT, Build, ends_in_number, judge_rows, on_scale
 from curation.models.chat.parsing import LABELS, Digits, expected_score, get_scores_repo, score_in
 from curation.models.chat.prompts import blocks
 from curation.models.chat.shown import parts_of, turned
@@ -75,6 +75,8 @@ class AlpaGasus(Judge, Scorer):
 
     @model_validator(mode="after")
     def _scale(self) -> Self:
+        if not self.dimension.strip():
+            raise ValueError("dimension is blank: say what is rated")
         if self.low >= self.high:
             raise ValueError(f"low is {self.low:g}, and high is {self.high:g}: it must be more")
         if self.step > self.high - self.low:
@@ -129,6 +131,8 @@ class AlpaGasus(Judge, Scorer):
                 return found.value, found.mass
             if self.expected == "logprobs":
                 return found
+        if ends_in_number(reply) and "\n" not in reply.text.strip() and not self._by_digits():
+            return Unparsed(CUT)
         written = score_in(
             reply.text, self.low, self.high, digits=self.digits, labels=(*LABELS, self.dimension.strip().casefold())
         )

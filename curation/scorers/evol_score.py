@@ -79,7 +79,7 @@ class Judged:
 
 def judged(reply: Reply) -> Judged | Unparsed:
     """A score from a reply: the expected one where its probabilities are told, else the number that it says."""
-    if reply.refusal:
+    if reply.refusal or reply.finish == "content_filter":
         return Unparsed(REFUSED)
     likely = expected_score(reply.first, _SCORES)
     if not isinstance(likely, Unparsed):
@@ -138,6 +138,10 @@ class EvolScore(Asking, Scorer):
     complexity_revision: str = Field(AUTO, min_length=1, description="commit of its weights; auto fills it in")
     quality_revision: str = Field(AUTO, min_length=1, description="commit of its weights; auto fills it in")
     precision: Precision = Field("auto", description="number format of the scorers; auto: half on accelerators")
+
+    def waits(self) -> bool:
+        """Checkpoints compute in this process."""
+        return self.by == "judge" and super().waits()
 
     def resolve(self, runtime: Runtime) -> Self:
         """Write who scores into the recipe: endpoint, model and words of the judge, or the weights of the scorers.

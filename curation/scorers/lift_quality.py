@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -13,8 +14,8 @@ from curation.core.method import Scorer
 from curation.core.runtime import Runtime
 from curation.models.chat.auditing import report_of
 from curation.models.chat.judge import Judge, pretended_parts
-from curation.models.chat.judging import Build, judge_rows, on_scale
-from curation.models.chat.parsing import total_in, total_repo
+from curation.models.chat.judging import CUT, Build, ends_in_number, judge_rows, on_scale
+from curation.models.chat.parsing import NO_NUMBER, total_in, total_repo
 from curation.models.chat.prompts import blocks
 from curation.models.chat.shown import NO_RESPONSE, parts_of, turned
 from curation.models.chat.types import Reply, Request, Unparsed
@@ -76,7 +77,10 @@ class LiftQuality(Judge, Scorer):
     def read(self, reply: Reply) -> tuple[float] | Unparsed:
         """The total of a reply, or why it says none."""
         if self.compat == "repo":
-            return (total_repo(reply.text),)
+            digits = total_repo(reply.text)
+            return (digits,) if math.isfinite(digits) else NO_NUMBER
+        if ends_in_number(reply) and "\n" not in reply.text.strip():
+            return Unparsed(CUT)
         total = total_in(reply.text, HIGHEST)
         return total if isinstance(total, Unparsed) else (total,)
 

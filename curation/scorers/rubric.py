@@ -13,7 +13,7 @@ from curation.core.method import Scorer, Size
 from curation.core.runtime import Runtime
 from curation.models.chat.auditing import report_of
 from curation.models.chat.judge import Judge, pretended_parts
-from curation.models.chat.judging import Build, judge_rows, on_scale
+from curation.models.chat.judging import CUT, Build, ends_in_number, judge_rows, on_scale
 from curation.models.chat.parsing import scores_in
 from curation.models.chat.prompts import blocks
 from curation.models.chat.shown import parts_of, turned
@@ -97,7 +97,7 @@ class Rubric(Judge, Scorer):
 
     def read(self, reply: Reply) -> tuple[float, ...] | Unparsed:
         """A number for every criterion, or why the reply has none for one of them."""
-        return scores_in(reply.text, scales_of(self.criteria))
+        return Unparsed(CUT) if ends_in_number(reply) else scores_in(reply.text, scales_of(self.criteria))
 
     def score(self, pool: Dataset, runtime: Runtime) -> Score:
         """Ask the judge about every row.

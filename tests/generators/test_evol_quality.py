@@ -55,6 +55,14 @@ def test_a_model_that_knows_gives_families_with_the_known_scores(rule):
     assert made.info["families whose last variant scores above the original"] == 0
 
 
+def test_long_answers_stay_whole(rule):
+    long = "Water flows." * 3000
+    made = EvolQuality(steps=1).resolve(Runtime()).generate(from_pairs([("What is a river?", long)]), Runtime())
+    original, version = (json.loads(row.record)["output"] for row in made.rows)
+    assert original == long
+    assert version == long + "!"
+
+
 def test_with_the_stand_in_every_answered_row_becomes_a_family():
     made = EvolQuality(connection="stand-in").resolve(Runtime()).generate(POOL, Runtime())
     np.testing.assert_array_equal(np.bincount(made.parents), [6, 0, 6])

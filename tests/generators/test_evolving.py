@@ -56,6 +56,11 @@ def test_scores_of_siblings(reply, found):
     assert ranked(reply, 3) == expected
 
 
+def test_a_reply_that_repeats_marks_without_end_is_read_at_once():
+    marks = "[1]" + " *-" * 30_000  # quadratic, it took minutes
+    assert ranked(f"{marks}\n[1] Score: 1", 1) == (1,)
+
+
 @pytest.mark.parametrize("count", [1, 2, 6, 12])
 def test_what_the_stand_in_says_of_siblings_is_readable(count):
     scores = ranked(pretended_scores(["x" * (count - i) for i in range(count)]), count)

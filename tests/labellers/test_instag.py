@@ -157,6 +157,7 @@ def test_the_stand_in_tags_and_says_so():
         ('[{"tag": null}]', Unparsed("the reply's JSON holds no tags")),
         (json.dumps(["x" * (LONGEST + 1)]), Unparsed(f"a tag is longer than {LONGEST} characters")),
         ("[" * 5000, Unparsed("the reply has no JSON")),
+        ('["half \\ud800 a", "a\\u0000b", "\\u0000"]', ["half \ufffd a", "a b"]),
     ],
 )
 def test_tags_are_read_from_json_and_from_nothing_else(text, found):

@@ -14,6 +14,7 @@ from curation.core.errors import CurationError
 from curation.core.runtime import Runtime
 from curation.core.spending import Meter
 from curation.models.chat.auditing import report_of
+from curation.models.chat.judging import CUT
 from curation.models.chat.types import Reply, Unparsed
 from curation.scorers.alpagasus import AlpaGasus
 
@@ -204,6 +205,12 @@ def test_expected_scores_come_from_probabilities_where_there_are_some():
     assert AlpaGasus().read(reply("4.5", _4=0.9, _5=0.1))[0] == 4.5  # halves: the first token is not the score
 
 
+def test_a_number_that_may_have_been_cut_off_is_none():
+    assert AlpaGasus().read(Reply("4", finish="length")) == Unparsed(CUT)
+    assert AlpaGasus().read(Reply("4\nFact 1", finish="length"))[0] == 4
+    assert AlpaGasus(step=1).read(Reply("4", finish="length"))[0] == 4  # a digit is whole
+
+
 def test_probabilities_are_asked_for_only_where_they_are_read(loopback, tmp_path):
     pool = from_pairs(PAIRS)
     half, whole = AlpaGasus().requests(pool)[0][0], AlpaGasus(step=1).requests(pool)[0][0]
@@ -243,6 +250,7 @@ def test_repo_reads_as_the_released_code_does_and_stands_minus_one_in():
         ({"audit": "101%"}, "audit"),
         ({"audit": "many%"}, "audit"),
         ({"dimension": ""}, "dimension"),
+        ({"dimension": " "}, "dimension is blank"),
     ],
 )
 def test_what_does_not_fit_is_said(fields, word):

@@ -136,6 +136,7 @@ def test_replies_are_read_in_this_order():
     assert judged(Reply("Score: 4")).value == 4
     assert judged(Reply("3.5/6")).value == 3.5
     assert judged(Reply("", refusal="I will not")) == Unparsed("refused")
+    assert judged(Reply("4", finish="content_filter")) == Unparsed("refused")
     assert isinstance(judged(Reply("four")), Unparsed)
     # the probabilities of a first token that is no digit say nothing
     assert judged(Reply("It is a 4", first=((("It", -0.01), ("4", -5.0)),))) == Unparsed("the reply is no score")

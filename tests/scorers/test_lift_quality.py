@@ -10,6 +10,7 @@ import pytest
 from curation.core.dataset import from_pairs
 from curation.core.runtime import Runtime
 from curation.core.spending import Meter
+from curation.models.chat.judging import CUT
 from curation.models.chat.types import Reply, Unparsed
 from curation.scorers.lift_quality import LiftQuality
 
@@ -48,6 +49,17 @@ def test_repo_gives_0_to_what_the_judge_did_not_say_and_nothing_to_what_it_was_n
     assert made.values[4] == 130
     assert np.isnan(made.values[5])
     assert made.missing.counts() == {"no response to judge": 1}
+
+
+def test_a_total_that_may_have_been_cut_off_is_none():
+    method = LiftQuality()
+    assert method.read(Reply("8", finish="length")) == Unparsed(CUT)
+    assert method.read(Reply("87\nClarity 1", finish="length")) == (87,)
+    assert method.read(Reply("8")) == (8,)
+
+
+def test_repo_reads_no_number_beyond_all_numbers():
+    assert isinstance(LiftQuality(compat="repo").read(Reply("9" * 400)), Unparsed)
 
 
 def test_how_it_asks():

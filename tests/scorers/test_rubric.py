@@ -14,6 +14,7 @@ from curation.core.dataset import from_pairs
 from curation.core.runtime import Runtime
 from curation.core.spending import Meter
 from curation.models.chat.auditing import report_of
+from curation.models.chat.judging import CUT
 from curation.models.chat.types import Reply, Unparsed
 from curation.scorers._rubric import Criterion, combine, ends
 from curation.scorers.rubric import Rubric
@@ -160,6 +161,12 @@ def test_what_the_stand_in_says_can_be_read_for_any_scale():
 def test_a_reply_that_lacks_a_criterion_says_which():
     method = Rubric(criteria=CRITERIA)
     assert method.read(Reply('{"Truth": 1, "Tone": 2}')) == Unparsed("no score for 'Noted'")
+
+
+def test_a_reply_cut_off_within_a_number_is_none():
+    method = Rubric(criteria=(Criterion(name="Truth", low=1, high=10), Criterion(name="Tone", low=1, high=10)))
+    assert method.read(Reply('{\n"Truth": 7,\n"Tone": 1', finish="length")) == Unparsed(CUT)
+    assert method.read(Reply('{\n"Truth": 7,\n"Tone": 1\n', finish="length")) == (7, 1)
 
 
 # ---------------------------------------------------------------------- what is refused

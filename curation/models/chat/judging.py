@@ -30,6 +30,8 @@ AUDIT_SAMPLE = 1_000_000
 MOST_KEPT = 20_000
 """Characters of a reply that are kept beside a score; the store has all of it."""
 
+_IN_NUMBER = tuple("0123456789.")
+
 Read = Callable[[Reply], tuple[float, ...] | Unparsed]
 Build = Callable[[int, bool], Request | str]
 
@@ -120,6 +122,11 @@ def _read(reply: Reply, read: Read) -> tuple[float, ...] | Unparsed:
     if isinstance(found, Unparsed) and reply.finish == "length":
         return Unparsed(CUT)
     return found
+
+
+def ends_in_number(reply: Reply) -> bool:
+    """True when a reply was cut off at its limit of tokens within a number, or where one more digit may have come."""
+    return reply.finish == "length" and reply.text[-1:] in _IN_NUMBER
 
 
 def judge_rows(

@@ -231,9 +231,9 @@ class Scale:
 def scores_in(text: str, scales: Sequence[Scale]) -> tuple[float, ...] | Unparsed:
     """The score of every scale from a reply that should be a JSON object, or else has a line "name: number" for each.
 
-    The object may stand in a code block or among words; several that give different scores are no reply, for one of them
-    may be quoted from the row. Upper and lower case in names are the same. NaN, infinities,
-    booleans, and a name that occurs twice are no scores.
+    The object may stand in a code block or among words; several that give different scores are no reply, for one of
+    them may be quoted from the row. Upper and lower case in names are the same. NaN, infinities, booleans, and a name
+    that occurs twice are no scores.
 
     Returns:
         One number for each scale, in their order, or why one is lacking; the reason names the scale.
