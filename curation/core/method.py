@@ -195,6 +195,10 @@ class Method(BaseModel):
         """Replace every `auto` by what it means here; called before keys are made. May import torch."""
         return self
 
+    def waits(self) -> bool:
+        """True when these parameters mostly wait for a server."""
+        return self.remote
+
     def key_parameters(self) -> dict[str, Any]:
         """What enters the key: every parameter, also 0 and False."""
         return self.model_dump(mode="json")

@@ -158,7 +158,7 @@ def _carry_out(
         turns = _Turns(workspace, "cpu" if device == "cpu" else "gpu", reporter)
         made = plan(recipe, workspace, facts["bindings"], runtime)
         # a job that waits for a server half of its time takes the turn step by step, so that others compute meanwhile
-        stepwise = any(step.method.remote for step in made.steps)
+        stepwise = any(step.method.waits() for step in made.steps)
         with contextlib.nullcontext() if stepwise else turns.taken():
             keys = [k for s in made.steps for k in (s.key, s.order_key, s.rows_key) if k]
             (job.folder / "resolved.yaml").write_text(made.resolved_yaml(), encoding="utf-8")
@@ -169,7 +169,7 @@ def _carry_out(
                 on_step=reporter.on_step, done_step=reporter.done_step, waiting=reporter.waiting,
                 outputs=outputs or workspace.root / "exports" / job.id, go_on=bool(facts.get("go_on")),
                 failed_step=reporter.failed_step,
-                turn=lambda step: turns.taken() if stepwise and not step.method.remote else contextlib.nullcontext(),
+                turn=lambda step: turns.taken() if stepwise and not step.method.waits() else contextlib.nullcontext(),
             )  # fmt: skip
         end: dict[str, Any] = {"step_index": len(made.steps), "seconds_left": None, "note": "", "finished": time.time()}
         if outcome.failed:

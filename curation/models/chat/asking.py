@@ -9,9 +9,10 @@ from pydantic import Field
 from curation.core.dataset import Dataset
 from curation.core.method import Method
 from curation.core.runtime import Runtime
+from curation.models._folder import revision_of
 from curation.models.chat.types import Request
 
-AUTO = "auto"
+AUTO, LOCAL = "auto", "local"
 
 
 class Asking(Method):
@@ -48,7 +49,13 @@ class Asking(Method):
         """All but the connection's name: endpoint and model say who is asked."""
         parameters = super().key_parameters()
         parameters.pop("connection")
+        if self.endpoint == LOCAL:  # other weights in the same folder are another model
+            parameters["revision"] = revision_of(self.model)
         return parameters
+
+    def waits(self) -> bool:
+        """A model in this process computes; a server is waited for."""
+        return self.endpoint != LOCAL
 
     def requests(self, pool: Dataset) -> list[list[Request]]:
         """For every row of the pool what is asked first, before any answer is known; an empty list = nothing.

@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from curation.core.errors import CurationError, machine_problem
 from curation.core.spending import Prices
+from curation.models._folder import revision_of
 from curation.models.chat.secrets import holds_key, is_variable, looks_secret
 
 if TYPE_CHECKING:
     from curation.models.chat.trying import Tried
 
-STAND_IN = "stand-in"
+STAND_IN, LOCAL = "stand-in", "local"
 FILE_VARIABLE = "CURATION_CONNECTIONS"
 
 Kind = Literal["openai", "local", "stand-in"]
@@ -106,8 +107,13 @@ class Connection(BaseModel):
         return _normal(self.address) if self.kind == "openai" else self.kind
 
     def identity(self) -> dict[str, Any]:
-        """Who is asked, for keys of replies: endpoint and model."""
-        return {"endpoint": self.endpoint, "model": STAND_IN if self.kind == STAND_IN else self.model}
+        """Who is asked, for keys of replies: endpoint and model; of a model in this process also which weights.
+
+        Raises:
+            ModelError: if a local model is not there.
+        """
+        found = {"endpoint": self.endpoint, "model": STAND_IN if self.kind == STAND_IN else self.model}
+        return {**found, "revision": revision_of(self.model)} if self.kind == LOCAL else found
 
     def info(self) -> dict[str, Any]:
         """Facts for a result's info: who was asked, and what a server turned out not to take in this process.
