@@ -22,9 +22,10 @@ class Conformal(Selector):
     """All rows that are good with a false-discovery rate of `rate`: on average at most that share of them is not.
 
     Good is a judge's score of at least `threshold`. `calibration` holds the judge's scores of rows drawn at random,
-    which the model behind `distilled` did not learn from. A row's p-value is (1 + calibration rows that are not good,
-    yet predicted at least as high) / (calibration rows + 1): ties count against the row, so the promise holds with
-    them, at the price of some rows. Benjamini and Hochberg's rule then says which rows are taken.
+    which the model behind `distilled` did not learn from; those that it says it has learnt from are left out. A row's
+    p-value is (1 + calibration rows that are not good, yet predicted at least as high) / (calibration rows + 1): ties
+    count against the row, so the promise holds with them, at the price of some rows. Benjamini and Hochberg's rule then
+    says which rows are taken.
 
     The rate is an average over the chance of the draw: of one pick more may be wrong. It holds where the rows to choose
     from are like the calibration rows, which were drawn from all of them: limit `within` to rows that calibration rows
@@ -72,7 +73,7 @@ class Conformal(Selector):
             judged: Its scores of further rows: those that the model learnt from.
 
         Raises:
-            CurationError: no calibration row has both scores.
+            CurationError: no calibration row has both scores, or the model has learnt from all of them.
         """
         n = len(pool)
         sign = -1.0 if calibration.higher_is_better is False else 1.0
@@ -80,7 +81,14 @@ class Conformal(Selector):
         predicted = numbers(distilled, "predicted" if "predicted" in distilled.columns else None) * sign
         checked = numbers(calibration, None) * sign
         learnt = np.full(n, np.nan) if judged is None else numbers(judged, None) * sign
-        held = np.flatnonzero(np.isfinite(checked) & np.isfinite(predicted))
+        learnt_from = _learnt_from(distilled, n)
+        both = np.isfinite(checked) & np.isfinite(predicted)
+        spoilt, held = int((both & learnt_from).sum()), np.flatnonzero(both & ~learnt_from)
+        if spoilt and not len(held):
+            raise CurationError(
+                f"the model behind '{distilled.name}' has learnt from all calibration rows: they say nothing of others",
+                "give the scorer/distilled the same  calibration: $STEP  as here: it does not learn from these rows",
+            )
         if not len(held):
             raise CurationError(
                 "no calibration row has a judge's score and a predicted one",
@@ -88,7 +96,7 @@ class Conformal(Selector):
             )
         own = np.where(np.isfinite(checked), checked, learnt)
         # rows learnt from whose scores were not given: the model has seen the answer, so they cannot be tested
-        seen = np.isfinite(own) | _learnt_from(distilled, n)
+        seen = np.isfinite(own) | _seen(distilled, n)
         eligible = np.zeros(n, bool)
         eligible[ask.eligible] = True
         tested = np.flatnonzero(eligible & ~seen & np.isfinite(predicted))
@@ -111,7 +119,7 @@ class Conformal(Selector):
             codes=codes,
             margin=margin,
             gains=worth[order] * sign,
-            info=self._facts(p_values, taken, len(good), len(held)),
+            info={**self._facts(p_values, taken, len(good), len(held)), "calibration_rows_learnt_from": spoilt},
         )
 
     def _stages(self, sign: float) -> tuple[str, ...]:
@@ -148,6 +156,13 @@ class Conformal(Selector):
         return float(size.rows + 1)
 
 
-def _learnt_from(distilled: Score, n: int) -> np.ndarray:
-    """Rows that a distilled judge says it has seen, bool `[n]`."""
+def _seen(distilled: Score, n: int) -> np.ndarray:
+    """Rows of which a distilled judge says that it had a score, bool `[n]`."""
     return numbers(distilled, "judged") == 1 if "judged" in distilled.columns else np.zeros(n, bool)
+
+
+def _learnt_from(distilled: Score, n: int) -> np.ndarray:
+    """Rows that it has learnt from: those that it had a score of and did not keep for calibration, bool `[n]`."""
+    if "calibration" not in distilled.columns:  # no scorer/distilled, so nothing is known of it
+        return np.zeros(n, bool)
+    return _seen(distilled, n) & (numbers(distilled, "calibration") != 1)

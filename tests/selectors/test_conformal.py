@@ -65,6 +65,23 @@ def test_the_share_of_wrong_picks_is_at_most_the_rate_on_average(build, noise):
     assert taken > 0
 
 
+def test_rows_that_the_model_learnt_from_calibrate_nothing(build):
+    built, (scores, predicted, order) = build(300), planted(3, 300)
+    held, learnt = order[:100], order[60:180]
+    seen, checked = np.zeros(300), np.zeros(300)
+    seen[learnt] = seen[held] = 1
+    checked[order[:60]] = 1  # the last 40 of the calibration rows were learnt from
+    ports = {"distilled": built.score(predicted, judged=seen, calibration=checked)}
+    ports["calibration"] = built.score(at(300, held, scores))
+    select = Conformal(threshold=4.0, rate=0.3, known=False).select
+    made = select(built.pool, built.ask(), Runtime(), **ports)
+    assert list(made.order) == naive(predicted, scores, order[:60], np.sort(order[180:]), 4.0, 0.3)
+    assert (made.info["calibration_rows"], made.info["calibration_rows_learnt_from"]) == (60, 40)
+    ports["distilled"] = built.score(predicted, judged=seen, calibration=np.zeros(300))
+    with pytest.raises(CurationError, match="learnt from all calibration rows"):
+        select(built.pool, built.ask(), Runtime(), **ports)
+
+
 def test_the_threshold_itself_is_good(build):
     predicted = np.array([5.0, 4, 3, 2, 5, 5])
     scores = np.array([4.5, 4.5, 4.4999, 0, 0, 0])
