@@ -25,8 +25,12 @@ from curation.models.gradients.directions import Moments
 from curation.models.gradients.taps import lora_layers
 
 if TYPE_CHECKING:
+    import torch
+
     from curation.models.causal import CausalLM
 
+KEPT_BYTES = 2 << 30
+"""Rows come in many parts, each of which needs all checkpoints; they are not read again while they fit into this."""
 ADAPTERS, WEIGHTS, MOMENTS, FACTS = "adapters.json", "weights.safetensors", "moments.safetensors", "facts.json"
 
 
@@ -85,20 +89,22 @@ def kept_in(folder: Path) -> list[Kept]:
 class Checkpoints:
     """A base model with adapters, whose weights are changed from checkpoint to checkpoint.
 
+    Checkpoints that were read stay on the device while all of them together are not larger than `KEPT_BYTES`.
+
     Args:
-        lm: The base model; a copy is changed.
+        lm: The base model; its weights are shared, never changed.
         folder: Of the checkpoints.
     """
 
     def __init__(self, lm: CausalLM, folder: Path) -> None:
         self.folder, self.kept = folder, kept_in(folder)
         facts = json.loads((folder / ADAPTERS).read_text(encoding="utf-8"))
-        model = copy.deepcopy(lm.model).requires_grad_(False)
         wrapped = with_adapters(
-            model, rank=facts["rank"], alpha=facts["alpha"], dropout=0.0, targets=facts["targets"]
-        )  # fmt: skip
+            _sharing_weights(lm.model), rank=facts["rank"], alpha=facts["alpha"], dropout=0.0, targets=facts["targets"]
+        )
         self.lm = dataclasses.replace(lm, model=wrapped.get_base_model().eval())
         self.layers = lora_layers(self.lm.model)
+        self._read: dict[int, tuple[dict[str, torch.Tensor], dict[str, Moments]]] = {}
 
     def at(self, epoch: int) -> tuple[CausalLM, dict[str, Moments]]:
         """The model as it was after a pass, and Adam's moments by layer; valid until the next call.
@@ -107,10 +113,8 @@ class Checkpoints:
             ModelError: if the checkpoint is of another model.
         """
         import torch
-        from safetensors.torch import load_file
 
-        kept = next(k for k in self.kept if k.epoch == epoch)
-        weights, moments = (load_file(self.folder / str(epoch) / name) for name in (WEIGHTS, MOMENTS))
+        weights, moments = self._read.get(epoch) or self._open(epoch)
         own = {name: p for name, p in self.lm.model.named_parameters() if name.removesuffix(".weight") in self.layers}
         if {n: tuple(p.shape) for n, p in own.items()} != {n: tuple(t.shape) for n, t in weights.items()}:
             raise ModelError(
@@ -119,12 +123,33 @@ class Checkpoints:
         with torch.no_grad():
             for name, weight in own.items():
                 weight.copy_(weights[name])
+        return self.lm, moments
 
-        def there(kind: str, name: str) -> Any:
-            return moments[f"{kind}/{name}"].to(self.lm.device)
+    def _open(self, epoch: int) -> tuple[dict[str, torch.Tensor], dict[str, Moments]]:
+        from safetensors.torch import load_file
 
-        found = {n.removesuffix(".weight"): Moments(there("mean", n), there("square", n), kept.step) for n in own}
-        return self.lm, found
+        kept = next(k for k in self.kept if k.epoch == epoch)
+        weights, moments = (
+            {name: t.to(self.lm.device) for name, t in load_file(self.folder / str(epoch) / file).items()}
+            for file in (WEIGHTS, MOMENTS)
+        )
+        names = [name.removesuffix(".weight") for name in weights]
+        state = {
+            layer: Moments(moments[f"mean/{name}"], moments[f"square/{name}"], kept.step)
+            for layer, name in zip(names, weights, strict=True)
+        }
+        held = 3 * sum(t.nbytes for t in weights.values())
+        if held * (len(self._read) + 1) <= KEPT_BYTES:
+            self._read[epoch] = weights, state
+        return weights, state
+
+
+def _sharing_weights(model: Any) -> Any:
+    """A copy of a model's modules around the very same weights, which need no gradient there."""
+    import torch
+
+    same = {id(p): torch.nn.Parameter(p.data, requires_grad=False) for p in model.parameters()}
+    return copy.deepcopy(model, same)
 
 
 _opened: OrderedDict[tuple[str, str, str, str], Checkpoints] = OrderedDict()

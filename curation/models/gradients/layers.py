@@ -14,6 +14,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+FORMED_BYTES = 256 << 20
+"""Of the gradients that are formed at once where only their lengths are wanted."""
+
+
+def exact(device: str) -> torch.dtype:
+    """In what sums are kept: float64, or float32 on Apple's GPUs, which have no other."""
+    import torch
+
+    return torch.float32 if device.startswith("mps") else torch.float64
+
+
+def sums(values: torch.Tensor) -> torch.Tensor:
+    """Sum over all of every row, float64 `[B]` (see `exact`)."""
+    return values.flatten(1).sum(1, dtype=exact(values.device.type))
+
 
 def gradients(read: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
     """G of every row: `[B, out, in]` from `[B, T, in]` and `[B, T, out]`. Cost: B·T·in·out multiply-adds."""
@@ -33,13 +48,15 @@ def squared_norms(read: torch.Tensor, delta: torch.Tensor, *, ghost: bool | None
         delta: `[B, T, out]`.
         ghost: Without forming G; None = whichever costs less.
     """
+    import torch
+
     if ghost is None:
         ghost = ghost_is_cheaper(read.shape[1], read.shape[2], delta.shape[2])
     if ghost:
-        found = ((read @ read.transpose(1, 2)) * (delta @ delta.transpose(1, 2))).flatten(1)
-    else:
-        found = gradients(read, delta).square().flatten(1)
-    return found.double().sum(1).clamp_min(0)
+        return sums((read @ read.transpose(1, 2)) * (delta @ delta.transpose(1, 2))).clamp_min(0)
+    each = max(1, FORMED_BYTES // (read.element_size() * read.shape[2] * delta.shape[2]))
+    parts = zip(read.split(each), delta.split(each), strict=True)  # a large layer's gradients of a few rows at once
+    return torch.cat([sums(gradients(x, d).square()) for x, d in parts])
 
 
 def products(
@@ -59,10 +76,10 @@ def products(
     if ghost is None:
         ghost = ghost_is_cheaper(read.shape[1], read.shape[2], delta.shape[2])
     if not ghost:
-        return (gradients(read, delta).flatten(1) @ gradients(x, d).flatten(1).T).double()
-    found = torch.zeros(len(read), len(x), dtype=torch.float64, device=read.device)
+        return (gradients(read, delta).flatten(1) @ gradients(x, d).flatten(1).T).to(exact(read.device.type))
+    found = torch.zeros(len(read), len(x), dtype=exact(read.device.type), device=read.device)
     for j in range(len(x)):  # one row of the other batch at a time: tables of B × T × S
-        found[:, j] = ((read @ x[j].T) * (delta @ d[j].T)).flatten(1).double().sum(1)
+        found[:, j] = sums((read @ x[j].T) * (delta @ d[j].T))
     return found
 
 
@@ -76,5 +93,4 @@ def forms(read: torch.Tensor, delta: torch.Tensor, matrices: torch.Tensor) -> to
     """
     import torch
 
-    found = [((read @ m.T) * delta).flatten(1).double().sum(1) for m in matrices]
-    return torch.stack(found, 1)
+    return torch.stack([sums((read @ m.T) * delta) for m in matrices], 1)

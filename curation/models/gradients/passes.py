@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,14 @@ def sum_of_row_losses(model: Any, rows: Sequence[Encoded], device: str, factors:
     each = torch.nn.functional.cross_entropy(_wide(logits), targets, reduction="none")
     share = torch.from_numpy(np.repeat(factors / counts, counts)).to(device, each.dtype)
     return (each * share).sum()
+
+
+TABLES = 4
+"""Of scored tokens × vocabulary that live at once."""
+ACCELERATOR_TABLES = 8 << 30
+"""Bytes that those may take on a GPU."""
+HALF_SCALE = 1024.0
+"""What losses are multiplied by in fp16, where the gradients of long rows would else be too small to hold."""
 
 
 def backward_over(
@@ -72,6 +81,7 @@ def backward_over(
     lengths = np.array([len(rows[i]) for i in good], np.int64)
     total, done = int(lengths.sum()), 0
     scale = np.ones(len(rows)) if factors is None else factors
+    larger = HALF_SCALE if lm.precision == "fp16" else 1.0
     lm.model.eval()
 
     def run(batch: np.ndarray) -> None:
@@ -80,13 +90,15 @@ def backward_over(
         sink = begin(here)
 
         def scaled(name: str, read: torch.Tensor, delta: torch.Tensor) -> None:
-            sink(name, _wide(read), _wide(delta))
+            sink(name, _wide(read), _wide(delta) / larger if larger != 1 else _wide(delta))
 
         hook = lm.model.get_input_embeddings().register_forward_hook(lambda module, args, out: out.requires_grad_())
         try:
             with _weights_need_gradients(lm.model, False), taps(layers, scaled) as met:
                 met.clear()
-                sum_of_row_losses(lm.model, [rows[i] for i in here], lm.device, scale[here]).backward()
+                with _autocast(lm):
+                    loss = sum_of_row_losses(lm.model, [rows[i] for i in here], lm.device, scale[here] * larger)
+                loss.backward()
         finally:
             hook.remove()
         with torch.no_grad():
@@ -95,6 +107,17 @@ def backward_over(
         runtime.progress(done, total, f"{done:,} of {total:,} tokens read")
 
     pictured = np.array([bool(rows[i].extra) for i in good], bool)
-    size = batch_tokens or default_batch_tokens(lm.device)
+    vocabulary = int(lm.model.config.get_text_config().vocab_size)
+    room = runtime.memory_bytes if lm.device == "cpu" else max(runtime.memory_bytes, ACCELERATOR_TABLES)
+    size = min(batch_tokens or default_batch_tokens(lm.device), max(1, room // (4 * TABLES * vocabulary)))
     for group, most in ((~pictured, batch_rows), (pictured, 1)):  # images of different sizes cannot share a batch
         run_batches(lengths, size, run, device=lm.device, only=np.flatnonzero(group), rows=most)
+
+
+def _autocast(lm: CausalLM) -> contextlib.AbstractContextManager[Any]:
+    """Adapters are kept in fp32 beside a model in bf16, and multiplied in bf16, as in their training."""
+    import torch
+
+    if lm.precision != "bf16":
+        return contextlib.nullcontext()
+    return torch.autocast(lm.device.partition(":")[0], torch.bfloat16)
