@@ -17,6 +17,7 @@ st.navigation(
         st.Page("pages/scores.py", title="Scores", icon=":material/bar_chart:"),
         st.Page("pages/judge.py", title="Judge", icon=":material/gavel:"),
         st.Page("pages/learnability.py", title="Learnability", icon=":material/school:"),
+        st.Page("pages/influence.py", title="Influence", icon=":material/my_location:"),
         st.Page("pages/deduplicate.py", title="Deduplicate", icon=":material/content_copy:"),
         st.Page("pages/select.py", title="Select", icon=":material/checklist:"),
         st.Page("pages/compare.py", title="Compare", icon=":material/compare_arrows:"),

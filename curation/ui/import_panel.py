@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,15 +62,23 @@ def demo_card(workspace: Workspace) -> None:
                 _opened(workspace.add(asset("demo.json"), name=DEMO))
 
 
-def import_panel(workspace: Workspace, *, key: str) -> None:
+def import_panel(
+    workspace: Workspace,
+    *,
+    key: str,
+    title: str = "Your data",
+    added: Callable[[Added], None] | None = None,
+) -> None:
     """Files or a path, the preview, and the button that adds the rows and opens them.
 
     Args:
         workspace: Where they go.
         key: Prefix of the widgets' keys.
+        title: Ours.
+        added: Called with the new dataset instead of opening it; the page runs again after that.
     """
     with st.container(border=True, key=f"{key}.box"):
-        st.markdown("#### :primary[:material/upload_file:] Your data")
+        st.markdown(f"#### :primary[:material/upload_file:] {title}")
         dropped = st.file_uploader(
             "Drop one or more files; together they make one dataset",
             accept_multiple_files=True,
@@ -101,11 +109,15 @@ def import_panel(workspace: Workspace, *, key: str) -> None:
                 bar.progress(min(done / total, 1.0) if total else 0.0, f"Reading {plain(note)}")
 
             with errors_shown():
-                added = workspace.add(paths, name=name.strip() or None, mapping=choice.given, progress=report)
+                made = workspace.add(paths, name=name.strip() or None, mapping=choice.given, progress=report)
                 if dropped:
                     for path in paths:
                         shutil.rmtree(Path(path).parent)  # the dataset has its own copy of every record
-                _opened(added)
+                if added is None:
+                    _opened(made)
+                else:
+                    added(made)
+                    st.rerun()
             bar.empty()
 
 

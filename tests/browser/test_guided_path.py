@@ -12,8 +12,8 @@ CLICKS_ALLOWED = 8
 JOB_MS = 240_000
 
 PAGES = [
-    "Start", "Data", "Map", "Scores", "Judge", "Learnability", "Deduplicate", "Select", "Compare", "Trial", "Export",
-    "Jobs",
+    "Start", "Data", "Map", "Scores", "Judge", "Learnability", "Influence", "Deduplicate", "Select", "Compare", "Trial",
+    "Export", "Jobs",
 ]  # fmt: skip
 
 
