@@ -23,6 +23,7 @@ EMPTY = "empty"
 SAME = "identical to its parent"
 SORRY = "an apology instead of a text"
 CUT = "cut off at the limit of tokens"
+SEVERAL = "several versions at once"
 REFUSED = "refused"
 NONE_LEFT = "no evolution succeeded"
 
@@ -98,7 +99,7 @@ def operators_in_turn(names: Sequence[str], steps: int, seed: int, content: byte
 
 
 def evolved(reply: Reply, parent: str) -> str | Unparsed:
-    """The text that a reply holds, or why it is none: empty, cut off, an apology, or the parent again."""
+    """The text that a reply holds, or why it is none: empty, cut off, several, an apology, the parent again."""
     if reply.refusal or reply.finish == "content_filter":
         return Unparsed(REFUSED)
     said = spoken(reply.text)
@@ -110,6 +111,8 @@ def evolved(reply: Reply, parent: str) -> str | Unparsed:
     text = (text[: ends[-1].start()] if ends else text).strip()
     if not text:
         return Unparsed(EMPTY)
+    if begin and any(tag.search(text) and not tag.search(parent) for tag in (_OPEN, _CLOSE)):
+        return Unparsed(SEVERAL)
     if _same(text, parent):
         return Unparsed(SAME)
     if _SORRY.match(text) and not _SORRY.match(parent) and len(text.split()) < SORRY_WORDS:

@@ -108,6 +108,8 @@ def rewritten(reply: str, before: Task) -> Task | str:
     if begin and not ends:
         return "the new prompt has no end"
     text = (text[: ends[-1].start()] if ends else text).strip()
+    if begin and any(tag.search(text) and not tag.search(before.sent) for tag in (_OPEN, _CLOSE)):
+        return "several new prompts in the reply"
     instruction, found = _split(text, len(MARKER.findall(before.instruction)))
     return Task(instruction, found, before.system) if instruction else "no new prompt in the reply"
 

@@ -13,6 +13,7 @@ from curation.generators._evolving import (
     NONE_LEFT,
     REFUSED,
     SAME,
+    SEVERAL,
     SORRY,
     Family,
     evolved,
@@ -77,6 +78,8 @@ def test_what_the_stand_in_says_of_siblings_is_readable(count):
         (Reply("<new>open", finish="length"), Unparsed(CUT)),
         (Reply("<new>whole</new> and then", finish="length"), "whole"),
         (Reply("<new> </new>"), Unparsed(EMPTY)),
+        (Reply("<new>A sea?</new>\n<new>A lake?</new>"), Unparsed(SEVERAL)),
+        (Reply("Between <new> and </new>: <new>A sea?</new>"), Unparsed(SEVERAL)),
         (Reply(""), Unparsed(EMPTY)),
         (Reply("<new>what  is a RIVER?</new>"), Unparsed(SAME)),
         (Reply("I'm sorry, but I cannot do that."), Unparsed(SORRY)),
@@ -90,6 +93,11 @@ def test_what_the_stand_in_says_of_siblings_is_readable(count):
 )
 def test_an_evolution_or_why_there_is_none(reply, found):
     assert evolved(reply, "What is a river?") == found
+
+
+def test_tags_that_the_parent_has_may_stay():
+    reply = Reply("<new>What does <new> mean in C# today?</new>")
+    assert evolved(reply, "What does <new> mean in C#?") == "What does <new> mean in C# today?"
 
 
 def test_operators_come_once_before_one_comes_again():

@@ -348,6 +348,13 @@ def test_a_prompt_is_cut_at_its_first_marker(reply, instruction, text):
         assert rewritten(whole, Task("Sort.", "2, 1")) == Task(instruction, text)
 
 
+def test_several_new_prompts_are_none():
+    several = "<new_prompt>Sort.</new_prompt>\nOr:\n<new_prompt>Sort twice.</new_prompt>"
+    assert rewritten(several, Task("Sort it.")) == "several new prompts in the reply"
+    told = Task("Write a prompt between <new_prompt> and </new_prompt>.")
+    assert rewritten(f"<new_prompt>{told.sent} Now.</new_prompt>", told) == Task(f"{told.instruction} Now.")
+
+
 def test_markers_that_the_instruction_had_in_itself_separate_nothing():
     before = Task("Describe this format:\ninput: a number")
     assert rewritten("Explain this format:\ninput: two numbers", before) == Task(
