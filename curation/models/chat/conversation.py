@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from curation.core.errors import CapReached, JobCancelled, ModelError
 from curation.core.runtime import Runtime
+from curation.models.chat._run_state import of_run
 from curation.models.chat.backend import Backend, Failed, tokens_at_most
 from curation.models.chat.backends import open_backend, remember
 from curation.models.chat.connections import STAND_IN, Connection
@@ -105,7 +106,10 @@ class Conversation(Generic[T]):
             try:
                 # whoever is asked for nothing at a time is not probed: it is in this process
                 probe = self._connection.kind == "openai"
-                self._gate = Gate(Window(self._backend.limit, probe=probe))
+                limit = self._backend.limit
+                # steps of a run that ask the same model go on at the pace that was found
+                place = f"pace of {self._identity} up to {limit}"
+                self._gate = Gate(of_run(self._meter, place, lambda: Window(limit, probe=probe)))
                 self._alive = 2 * self._backend.limit + 16
                 await self._watched()
             finally:
@@ -131,7 +135,7 @@ class Conversation(Generic[T]):
 
     async def _end(self) -> None:
         """Nothing is sent any more; what has arrived is stored."""
-        self._shut()
+        self._gate.shut()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE)
             left = list(self._tasks)
@@ -139,11 +143,6 @@ class Conversation(Generic[T]):
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
         self._meter.in_flight = 0
-
-    def _shut(self) -> None:
-        """Nobody gets in any more."""
-        self._gate.window.limit = 0
-        self._gate.window.size = 0.0
 
     def _tell(self, *, last: bool = False) -> None:
         if self._stop.is_set():
@@ -263,7 +262,7 @@ class Conversation(Generic[T]):
                 inside = True
                 self._meter.retries += 1
         except Exception:  # the run ends: the place that is given back below must not go to the next row
-            self._shut()
+            self._gate.shut()
             raise
         finally:
             self._store.release(key)

@@ -91,6 +91,7 @@ class Gate:
         self._count = 0
         self._until = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     async def enter(self, row: int) -> float:
         """Wait for a place; every `enter` that returns needs one `leave`.
@@ -116,6 +117,10 @@ class Gate:
         self.inside -= 1
         self.look()
 
+    def shut(self) -> None:
+        """Nobody gets in any more."""
+        self._closed = True
+
     def pause(self, seconds: float) -> None:
         """Nobody gets in for so long."""
         self._until = max(self._until, time.monotonic() + seconds)
@@ -133,7 +138,7 @@ class Gate:
                 future.set_result(time.monotonic())
 
     def _open(self) -> bool:
-        if self.inside >= int(self.window.size):
+        if self._closed or self.inside >= int(self.window.size):
             return False
         left = self.paused()
         if left and self._timer is None:

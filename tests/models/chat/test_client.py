@@ -333,6 +333,22 @@ def test_a_limit_of_requests_per_time_is_kept_by_pausing_everybody(fake):
     assert len(backend.sent) < 250
 
 
+def test_the_next_step_of_a_run_goes_on_at_the_pace_that_was_found(fake):
+    backend = fake(limit=8, seconds=0.01)
+    runtime = Runtime()
+    ask_all(asked(40), server(), runtime)
+    assert backend.most == 8
+
+    def all_at_once(text, seen):
+        return None if backend.most == 8 else Failed("alone")
+
+    backend = fake(all_at_once, limit=8, seconds=0.05)
+    ask_all(asked(8, sample=1), server(), runtime, policy=QUICK)
+    assert len(backend.sent) == 8, "nobody went first"
+    ask_all(asked(8, sample=2), server(), Runtime(), policy=QUICK)
+    assert backend.most == 8
+
+
 def test_a_server_that_is_always_busy_is_given_up(fake):
     backend = fake(lambda text, seen: Failed("too many requests (429)", throttled=True, unpaid=True))
     answers = ask_all(asked(3), server(), Runtime(), policy=QUICK)
