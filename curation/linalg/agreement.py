@@ -218,11 +218,11 @@ def share(hits: int, of: int, level: float = 0.95) -> Estimate:
 
 
 def mean(values: np.ndarray, level: float = 0.95) -> Estimate:
-    """A mean with its t-interval; no interval below three values."""
+    """A mean with its t-interval; no interval below three values, or where a few are all the same."""
     if not len(values):
         return Estimate()
     centre = float(values.mean())
-    if len(values) < FEWEST:
+    if len(values) < FEWEST or (np.ptp(values) == 0 and _by_chance(len(values), level)):
         return Estimate(centre)
     half = _t(level, len(values) - 1) * float(values.std(ddof=1)) / math.sqrt(len(values))
     return Estimate(centre, centre - half, centre + half)
@@ -237,7 +237,7 @@ def mean_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Estima
         return Estimate(centre)
     va, vb = float(a.var(ddof=1)) / len(a), float(b.var(ddof=1)) / len(b)
     if va + vb == 0:
-        return Estimate(centre, centre, centre)
+        return Estimate(centre) if _by_chance(min(len(a), len(b)), level) else Estimate(centre, centre, centre)
     freedom = (va + vb) ** 2 / (va**2 / (len(a) - 1) + vb**2 / (len(b) - 1))
     half = _t(level, freedom) * math.sqrt(va + vb)
     return Estimate(centre, centre - half, centre + half)
@@ -249,6 +249,11 @@ def mean_difference(a: np.ndarray, b: np.ndarray, level: float = 0.95) -> Estima
 def _differences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     both = np.isfinite(first) & np.isfinite(second)
     return np.asarray(second, np.float64)[both] - np.asarray(first, np.float64)[both]
+
+
+def _by_chance(count: int, level: float) -> bool:
+    """Whether so many signs may be the same by chance, which is all that values without spread can be tested by."""
+    return 2.0 ** (1 - count) > 1 - level
 
 
 def _t(level: float, freedom: float) -> float:

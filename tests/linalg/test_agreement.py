@@ -108,6 +108,18 @@ def test_few_rows_have_values_without_intervals_or_none(n):
         assert np.isnan(report.again.exact.value)
 
 
+def test_a_few_shifts_that_are_all_the_same_prove_nothing():
+    nothing, three, ten = np.zeros(3), np.full(3, -0.5), np.full(10, -0.5)
+    assert np.isnan(mean(three).low)
+    assert not mean_difference(three, nothing).excludes(0)
+    assert mean_difference(three, nothing).value == -0.5
+    # ten times the same sign is no chance
+    assert mean(ten).excludes(0)
+    assert mean_difference(ten, np.zeros(10)).excludes(0)
+    assert np.isnan(mean(np.full(5, -0.5)).low)
+    assert mean(np.full(6, -0.5)).excludes(0)
+
+
 def test_pairs_that_all_agree_have_no_bootstrap_interval():
     a, _ = two(20)
     found = agreement(a, a)
