@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,8 @@ from curation.core.artifacts import Features, Missing
 from curation.core.dataset import Dataset, WhichText
 from curation.core.method import Encoder, Size
 from curation.core.runtime import Runtime
-from curation.models.words import DICTIONARY, HAN, KANA
+from curation.models.words import has_terms
+from curation.models.words import plain_terms as terms
 
 MOST_TERMS = 50_000
 COMMON_SHARE = 0.5  # a term in more than half of the rows tells none apart
@@ -22,30 +22,6 @@ POWER_ITERATIONS = 3
 
 NO_WORDS = "no words"
 NO_SHARED_WORDS = "shares no word with other rows"
-
-_SPACELESS = f"{HAN}{KANA}{DICTIONARY}"
-_TERM = re.compile(rf"[{_SPACELESS}]+|[^\W{_SPACELESS}]{{2,}}")
-_SPACELESS_RUN = re.compile(f"[{_SPACELESS}]")
-
-
-def terms(text: str) -> list[str]:
-    """Words of two letters or more, casefolded; in scripts written without spaces, pairs of neighbouring characters.
-
-    Much faster than proper segmentation, and as good for telling rows apart.
-
-    Args:
-        text: Any string.
-    """
-    found = _TERM.findall(text.casefold())
-    if text.isascii():
-        return found
-    pairs: list[str] = []
-    for term in found:
-        if len(term) > 1 and _SPACELESS_RUN.match(term):
-            pairs.extend(map("".join, zip(term, term[1:], strict=False)))
-        else:
-            pairs.append(term)
-    return pairs
 
 
 def tfidf_features(texts: list[str], *, dims: int = 64, seed: int = 0) -> tuple[np.ndarray, Missing]:
@@ -65,7 +41,7 @@ def tfidf_features(texts: list[str], *, dims: int = 64, seed: int = 0) -> tuple[
     from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
     n = len(texts)
-    worded = np.array([bool(_TERM.search(text)) for text in texts], bool)
+    worded = np.array([has_terms(text) for text in texts], bool)
     if not worded.any():
         return np.full((n, 1), np.nan, np.float32), Missing.where(~worded, NO_WORDS)
     many = n >= RARE_FROM_ROWS

@@ -23,6 +23,7 @@ KANA = r"\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66
 DICTIONARY = r"\u0e01-\u0e3a\u0e40-\u0e4e\u0e80-\u0eff\u1000-\u109f\u1780-\u17d3"  # Thai, Lao, Burmese, Khmer
 _HAN = re.compile(f"[{HAN}]")
 _SPACELESS = re.compile(f"[{HAN}{KANA}{DICTIONARY}]")
+_TERM = re.compile(rf"[{HAN}{KANA}{DICTIONARY}]+|[^\W{HAN}{KANA}{DICTIONARY}]{{2,}}")
 _CLAUSE_SPACE = re.compile(r"(?<=[\u0e00-\u0eff])[ \u00a0\u3000]+(?=[\u0e00-\u0eff])")
 
 
@@ -43,6 +44,31 @@ class Counts:
     letters: int
     hard_words: int
     spaceless: float
+
+
+def plain_terms(text: str) -> list[str]:
+    """Words of two letters or more, casefolded; in scripts written without spaces, pairs of neighbouring characters.
+
+    Much faster than proper segmentation, and as good for telling rows apart.
+
+    Args:
+        text: Any string.
+    """
+    found = _TERM.findall(text.casefold())
+    if text.isascii():
+        return found
+    pairs: list[str] = []
+    for term in found:
+        if len(term) > 1 and _SPACELESS.match(term):
+            pairs.extend(map("".join, zip(term, term[1:], strict=False)))
+        else:
+            pairs.append(term)
+    return pairs
+
+
+def has_terms(text: str) -> bool:
+    """True when `plain_terms` finds any."""
+    return _TERM.search(text) is not None
 
 
 def segment(text: str) -> list[str]:

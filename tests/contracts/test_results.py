@@ -71,7 +71,8 @@ def test_row_wise_results_depend_on_the_row_alone(row_wise, harness):
         if isinstance(whole, Labels):
             assert [part.value(i) for i in range(3)] == [expected.value(i) for i in range(3)]
         else:
-            close = 1e-3 if part.values.dtype == np.float16 else 1e-5
+            half = getattr(method, "precision", "") in ("bf16", "fp16")  # a network in these rounds to three digits
+            close = 1e-2 if half else 1e-3 if part.values.dtype == np.float16 else 1e-5
             np.testing.assert_allclose(part.values, expected.values, rtol=1e-4, atol=close)
         assert part.missing.counts() == expected.missing.counts()
 
