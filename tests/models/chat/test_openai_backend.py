@@ -42,7 +42,11 @@ def web():
                 pass
 
         got = []
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # of five, the usual, some connections would be refused
+
+        server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         running.append(server)
         return f"http://127.0.0.1:{server.server_port}/v1", got
