@@ -85,4 +85,6 @@ class Column(Scorer):
                 "name another field",
                 field=self.field,
             )
-        return Score(pool.fingerprint, numbers, missing, self.field, self.higher_is_better)
+        # rows that the stand-in or scratch made bring its word along
+        info = {name: True for name in ("weak", "stand_in") if pool.facts.get(name)}
+        return Score(pool.fingerprint, numbers, missing, self.field, self.higher_is_better, info=info)

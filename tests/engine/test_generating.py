@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from curation import jobs
-from curation.core.artifacts import Derived, Export, Missing, Selection
+from curation.core.artifacts import Derived, Export, Missing, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError, RecipeError
 from curation.core.generated import Made
@@ -156,6 +157,19 @@ def test_made_rows_are_exported_like_any(workspace: Workspace, form: str, tmp_pa
     assert isinstance(export, Export) and export.rows == 2
     written = Path(export.path).read_text(encoding="utf-8")
     assert "aaa" in written and "bbb" in written
+
+
+def test_rows_of_a_stand_in_say_so_in_every_score_of_their_fields(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Twice.generate
+    weak = {"weak": True, "stand_in": True}
+    monkeypatch.setattr(
+        Twice, "generate", lambda self, pool, runtime: dataclasses.replace(made(self, pool, runtime), info=weak)
+    )
+    outcome = run(plan(Recipe.read(RECIPE), workspace, {"pool": "pool"}), workspace)
+    score = outcome.artifact("times")
+    assert isinstance(score, Score) and score.info == weak
 
 
 def test_origin_is_told(workspace: Workspace) -> None:
