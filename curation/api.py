@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from curation.core.artifacts import KINDS, Artifact, Export, Labels, Layout, Score, Selection
+from curation.core.artifacts import KINDS, Artifact, Derived, Export, Labels, Layout, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.method import discover
@@ -384,6 +384,16 @@ class Result:
             if hasattr(self.artifact, attribute):
                 return np.asarray(getattr(self.artifact, attribute))
         raise CurationError(f"a {self.kind} has no array of values")
+
+    def made(self) -> Pool:
+        """The rows that a generator made, as a Pool of their own.
+
+        Raises:
+            CurationError: for results of any other kind.
+        """
+        if not isinstance(self.artifact, Derived):
+            raise CurationError(f"a {self.kind} holds no rows", "only steps of the family generator make rows")
+        return Pool(self.pool.workspace, self.pool.workspace.dataset(self.artifact.rows))
 
     def recipe(self) -> str:
         """YAML that makes this result again; inputs beside the pool have to be bound again."""
