@@ -12,8 +12,10 @@ app: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/curate demo
 
+# files of tests side by side on all processors; those that watch a browser need the machine for themselves
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n logical --dist loadfile --ignore=tests/browser
+	$(BIN)/python -m pytest -q tests/browser
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
