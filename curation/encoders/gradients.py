@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 import numpy as np
@@ -17,15 +16,17 @@ from curation.core.errors import ModelError
 from curation.core.method import Encoder, MethodClass, Size
 from curation.core.runtime import Runtime
 from curation.models.causal import Precision, causal_precision, load_causal
-from curation.models.gradients.checkpoints import opened
+from curation.models.gradients.checkpoints import checkpoints_in, opened
 from curation.models.gradients.directions import Variant, small_share
 from curation.models.gradients.features import gradient_features
 from curation.models.gradients.projections import Kind, Projection, projection
 from curation.models.rendering import encode_rows
 
 ZERO = "its gradient is zero"
-SHARED_BYTES = 4
-"""One part of so many of the memory that a step may take holds signs of the projection."""
+SIGNS_SHARE = 4
+"""One part of so many of the memory that a step may take holds signs of the projection, eight in a byte."""
+CHECKPOINTS = 4
+"""Of a warm-up, before it is known: as published."""
 
 
 class Gradients(Encoder):
@@ -49,6 +50,7 @@ class Gradients(Encoder):
     weakness: ClassVar[str] = (
         "Belong to one model and one training; a projection to few numbers blurs small differences."
     )
+    version: ClassVar[int] = 2
     source: ClassVar[str] = "LESS: Xia et al. 2024 (ICML), arXiv 2402.04333; `sgd` is TracIn, Pruthi et al. 2020"
     row_wise: ClassVar[bool] = True
     elsewhere: ClassVar[tuple[str, ...]] = ("model", "warmup")  # the rows of a target are not those of the warm-up
@@ -88,7 +90,7 @@ class Gradients(Encoder):
         if model.role != "causal" or model.folds > 1:
             raise ModelError(f"'{model.name}' is not one causal language model", "give the model of trainer/base")
         lm = load_causal(model.folder(), device=runtime.device, precision=self.precision)
-        there = opened(dataclasses.replace(lm, name=model.name or lm.name), model.folder(), checkpoints_of(warmup))
+        there = opened(dataclasses.replace(lm, name=model.name or lm.name), model.folder(), checkpoints_in(warmup))
         rows = encode_rows(lm, pool, template=self.template, max_tokens=self.max_tokens)
         used = there.kept if self.checkpoints == "all" else there.kept[-1:]
         rates = np.array([kept.mean_rate for kept in used])
@@ -100,8 +102,7 @@ class Gradients(Encoder):
             here = dataclasses.replace(runtime, progress=_share(runtime, place, len(used)))
             at, moments = there.at(kept.epoch)
             found = gradient_features(
-                at, there.layers, rows, here, signs, moments=moments, variant=self.direction, normalise=False,
-                batch_rows=runtime.batch_size or 64,
+                at, there.layers, rows, here, signs, moments=moments, variant=self.direction, normalise=False
             )  # fmt: skip
             norms = np.linalg.norm(found.astype(np.float64), axis=1)
             columns[f"norm_{place + 1}"] = norms.astype(np.float32)
@@ -125,34 +126,37 @@ class Gradients(Encoder):
                 "projection": f"{self.projection}, width {self.width}, seed {self.seed}",
                 "blocks": len(used),
                 "weights": weights.tolist(),
+                "rates": rates.tolist(),
+                "scale": signs.scale,
                 "precision": self.precision,
                 "share_of_small_moments": small,
             },
         )
 
     def work(self, size: Size) -> float:
-        """Characters read forward and backward, times the network's weights."""
-        return float((size.chars + 1) * size.parameters * 3.0)
+        """Characters read forward and backward at every checkpoint, times the network's weights."""
+        return float((size.chars + 1) * size.parameters * 3.0 * self._blocks())
 
     def memory(self, size: Size) -> float:
-        """PyTorch, the model, signs, and the features."""
-        return 1.5e9 + 4.0 * size.parameters + self.disk(size)
+        """PyTorch, gradients, signs and activations; the model, adapters and moments of some 2 % of it; the features.
+
+        These once as they are gathered, and once more where the step works on some rows only.
+        """
+        return 2.5e9 + (4.0 + 12.0 * 0.02 * CHECKPOINTS) * size.parameters + 2.0 * self._bytes(size)
 
     def disk(self, size: Size) -> float:
-        """Half-precision numbers of four checkpoints, as published."""
-        return 2.0 * size.rows * self.width * (4 if self.checkpoints == "all" else 1)
+        """Half-precision numbers and single-precision lengths of the four checkpoints of LESS: 64 KiB a row at 8,192.
 
+        Estimates count them twice, since row-wise results are kept by content as well. A warm-up of other than four
+        passes takes more or less in proportion.
+        """
+        return self._bytes(size)
 
-def checkpoints_of(warmup: Model) -> Path:
-    """The folder of a warm-up's checkpoints.
+    def _bytes(self, size: Size) -> float:
+        return size.rows * self._blocks() * (2.0 * self.width + 4.0) + 2.0 * size.rows + 2000.0
 
-    Raises:
-        ModelError: if the model is none.
-    """
-    folder = warmup.folder() / "checkpoints"
-    if warmup.folds > 1 or not folder.is_dir():
-        raise ModelError(f"'{warmup.name}' has no checkpoints of adapters", "use the model of trainer/warmup")
-    return folder
+    def _blocks(self) -> int:
+        return CHECKPOINTS if self.checkpoints == "all" else 1
 
 
 def warmup_identity(warmup: Model) -> str:
@@ -169,7 +173,7 @@ def _projection(kind: Kind, width: int, seed: int, device: str, memory: int) -> 
     key = (kind, width, seed, device, memory)
     if key not in _signs:
         _signs.clear()
-        _signs[key] = projection(kind, width, seed, device, memory // SHARED_BYTES)
+        _signs[key] = projection(kind, width, seed, device, memory // SIGNS_SHARE)
     return _signs[key]
 
 

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from pydantic import Field
 
-from curation.core.artifacts import NO_ROW, Features, Labels, Missing, Score
+from curation.core.artifacts import Features, Labels, Missing, Score
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError, DataError
 from curation.core.method import MethodClass, Scorer, Size
 from curation.core.runtime import Runtime
-
-Aggregate = Literal["mean_cos", "cos_mean"]
+from curation.scorers._less import Aggregate, influence_score, same_training, targets_of
 
 BLOCK_VALUES = 1 << 24
 """Numbers of features that are brought to single precision at once."""
-SUBTASK_COLUMNS = 64
-"""Subtasks of which each row's influence is kept as a column; above it only the largest is."""
-NO_TARGETS = "give target rows that have gradients"
+
+
+class Rows(Protocol):
+    """What is read in blocks of rows."""
+
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
 
 
 class Influence(NamedTuple):
@@ -58,7 +63,7 @@ def subtask_vectors(
     if aggregate == "cos_mean":
         assert norms is not None
         weights = np.linalg.norm(values, axis=2)  # √w_c
-        values = values * (norms / weights)[:, :, None]
+        values = values * np.divide(norms, weights, out=np.zeros_like(weights), where=weights > 0)[:, :, None]
     means = np.zeros((count, *values.shape[1:]))
     np.add.at(means, groups, values)
     means /= np.bincount(groups, minlength=count)[:, None, None]
@@ -69,7 +74,7 @@ def subtask_vectors(
 
 
 def influence(
-    rows: np.ndarray,
+    rows: np.ndarray | Rows,
     subtasks: np.ndarray,
     targets: np.ndarray,
     *,
@@ -147,41 +152,16 @@ class Less(Scorer):
             DataError: the two do not come from the same warm-up and projection.
             CurationError: no target row has a gradient.
         """
-        _fit(features.info, target_features.info)
-        there = ~target_features.missing.mask
-        groups = np.zeros(len(there), np.int64)
-        names: tuple[str, ...] = ("target",)
-        if subtasks is not None:
-            if len(subtasks) != len(there):
-                raise DataError(
-                    f"{len(subtasks):,} labels for {len(there):,} target rows", "label the target's dataset"
-                )
-            there &= np.asarray(subtasks.codes) >= 0
-            groups, names = np.asarray(subtasks.codes, np.int64), subtasks.names
-        used = np.flatnonzero(there)
-        if not len(used):
-            raise CurationError("there is no target", NO_TARGETS)
-        present, codes = np.unique(groups[used], return_inverse=True)
-        names = tuple(names[i] for i in present)
+        same_training(features.info, target_features.info)
+        chosen = targets_of(~target_features.missing.mask, subtasks)
         blocks = int(features.info.get("blocks", 1))
-        norms = np.stack([np.asarray(target_features.columns[f"norm_{c + 1}"])[used] for c in range(blocks)], 1)
-        targets = np.asarray(target_features.values)[used]
-        vectors = subtask_vectors(targets, norms, codes, blocks, self.aggregate)
+        norms = np.stack([np.asarray(target_features.columns[f"norm_{c + 1}"])[chosen.rows] for c in range(blocks)], 1)
+        targets = np.asarray(target_features.values)[chosen.rows]
+        vectors = subtask_vectors(targets, norms, chosen.groups, blocks, self.aggregate)
         found = influence(
             np.asarray(features.values), vectors, targets, progress=lambda done, total: runtime.progress(done, total)
         )
-        best = found.by_subtask.argmax(axis=1)
-        columns: dict[str, np.ndarray] = {
-            "subtask": best.astype(np.int32),
-            "target": np.where(np.isfinite(found.similarity), used[found.nearest], NO_ROW).astype(np.int64),
-            "likeness": found.similarity.astype(np.float64),
-        }
-        if 1 < len(names) <= SUBTASK_COLUMNS:
-            columns |= {f"on {name}": found.by_subtask[:, j].astype(np.float64) for j, name in enumerate(names)}
-        values = found.by_subtask.max(axis=1).astype(np.float64)
         info = {
-            "subtasks": list(names),
-            "targets": len(used),
             "target_dataset": target_features.dataset,
             "aggregate": self.aggregate,
             "model": features.info.get("model"),
@@ -189,7 +169,7 @@ class Less(Scorer):
             "direction": features.info.get("direction"),
         }
         missing = Missing(np.asarray(features.missing.codes), features.missing.reasons)
-        return Score(pool.fingerprint, values, missing, "influence", True, columns, info)
+        return influence_score(pool, chosen, found.by_subtask, (found.nearest, found.similarity), missing, info)
 
     def work(self, size: Size) -> float:
         """Rows times the width of their features."""
@@ -198,17 +178,3 @@ class Less(Scorer):
     def disk(self, size: Size) -> float:
         """The score and its columns."""
         return 64.0 * size.rows
-
-
-def _fit(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
-    for name, word in (
-        ("encoder", "kind"),
-        ("warmup", "warm-up"),
-        ("projection", "projection"),
-        ("blocks", "checkpoints"),
-    ):
-        if ours.get(name) != theirs.get(name) or ours.get("encoder") != "gradients":
-            raise DataError(
-                f"features of the pool and of the targets differ in their {word}",
-                "make both with encoder/gradients from the same warm-up, width, projection and seed",
-            )

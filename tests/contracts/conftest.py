@@ -46,7 +46,15 @@ ROWS = 40
 NAMES = ("held-out", "other", "train")
 NETWORK: dict[str, Path] = {}
 """Role, or method with a field `model`, → folder of a tiny network; filled in by the fixture `harness`."""
-GRADIENTS = {"encoder": "gradients", "warmup": "w", "projection": "p", "blocks": 1}
+GRADIENTS = {
+    "encoder": "gradients",
+    "warmup": "w",
+    "projection": "p",
+    "blocks": 1,
+    "direction": "sgd",
+    "rates": [1.0],
+    "scale": 1.0,
+}
 """Facts that gradient features of one warm-up share; other methods pass them over."""
 WORDS = ("river", "stone", "cloud", "lamp", "paper", "green", "seven", "quiet", "engine", "bread", "window", "salt")
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from curation.core.artifacts import Model
 from curation.core.errors import ModelError
 from curation.models._lora import with_adapters
 from curation.models.finetune import EpochState, TrainSettings
@@ -84,6 +85,18 @@ def kept_in(folder: Path) -> list[Kept]:
     if not found:
         raise ModelError(f"{folder} holds no checkpoints of adapters", "use the model of trainer/warmup")
     return sorted(found, key=lambda kept: kept.epoch)
+
+
+def checkpoints_in(warmup: Model) -> Path:
+    """The folder of a warm-up's checkpoints.
+
+    Raises:
+        ModelError: if the model is no warm-up.
+    """
+    folder = warmup.folder() / "checkpoints"
+    if warmup.folds > 1 or not folder.is_dir():
+        raise ModelError(f"'{warmup.name}' has no checkpoints of adapters", "use the model of trainer/warmup")
+    return folder
 
 
 class Checkpoints:
