@@ -24,5 +24,6 @@ st.navigation(
         st.Page("pages/trial.py", title="Trial", icon=":material/science:"),
         st.Page("pages/export.py", title="Export", icon=":material/ios_share:"),
         st.Page("pages/jobs.py", title="Jobs", icon=":material/pending_actions:"),
-    ]
+    ],
+    expanded=True,  # more than twelve pages would be folded
 ).run()

@@ -93,10 +93,11 @@ def _model(dataset: Dataset, aim: Aim | None) -> Wish | None:
         )
     with first[3]:
         batch = st.number_input("Rows a step", 1, 4096, usual.batch, key=f"{key}.batch", help="Published: 128")
-    second = st.columns([1, 1, 2], vertical_alignment="bottom")
+    store = _ask_store()
+    second = st.columns(4, vertical_alignment="bottom")
     with second[0]:
         width = st.number_input(
-            "Width", 16, 65_536, usual.width, key=f"{key}.width",
+            "Width", 16, 65_536, usual.width, key=f"{key}.width", disabled=not store,
             help="Numbers that a gradient is projected to; published: 8,192. Fewer blur small differences",
         )  # fmt: skip
     with second[1]:
@@ -104,9 +105,7 @@ def _model(dataset: Dataset, aim: Aim | None) -> Wish | None:
             "Checkpoints", ("all", "last"), key=f"{key}.checkpoints",
             help="The last one alone costs a fraction, and finds a little less",
         )  # fmt: skip
-    with second[2]:
-        store = _ask_store()
-    values, sound = _more()
+    values, sound = _more(store)
     wish = Wish(base, float(share), int(epochs), int(rank), int(batch), int(width), checkpoints, store, values)
     _disk(dataset, aim, wish)
     if not base:
@@ -128,14 +127,15 @@ def _ask_store() -> bool:
     return bool(way == "store")
 
 
-def _more() -> tuple[dict[str, Any], bool]:
+def _more(store: bool) -> tuple[dict[str, Any], bool]:
     """Further settings of the steps as STEP.FIELD; False when some are wrong."""
     values: dict[str, Any] = {}
     sound = True
     with st.expander("More settings", icon=":material/tune:"):
         for (name, (title, use)), tab in zip(STEPS.items(), st.tabs([t for t, _ in STEPS.values()]), strict=True):
             with tab:
-                form = method_form(find(use), key=f"{KEY}.form.{name}", hide=ASKED[name])
+                hide = (*ASKED[name], *(() if store or name != "rows" else ("projection", "seed")))
+                form = method_form(find(use), key=f"{KEY}.form.{name}", hide=hide)
                 sound = sound and form.method is not None
                 values |= {f"{name}.{k}": v for k, v in form.changed.items() if k not in ASKED[name]}
                 if name == "rows":

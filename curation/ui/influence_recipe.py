@@ -23,6 +23,8 @@ HALF = 2
 TARGET = "target"
 OWN = "$own:"
 """Begins a reference to one of our steps until all names are known."""
+READ = ("template", "max_tokens", "precision")
+"""Fields of a step that say how rows are read."""
 MATCH = "scorer/gradient-match"
 LESS = "scorer/less"
 
@@ -141,14 +143,26 @@ def _steps(wish: Wish, rows: Mapping[str, Any]) -> dict[str, Step]:
         "aims": {"use": "encoder/gradients", **rows, **read, **how},
         "value": {"use": LESS, "features": f"{OWN}rows", "target_features": f"{OWN}aims"},
     }  # fmt: skip
-    for name in ("template", "max_tokens", "precision", "projection", "seed"):  # both sides are read alike
+    for name in (*READ, "projection", "seed"):  # both sides are read alike
         value = wish.values.get(f"rows.{name}")
         if value is not None:
             steps["aims"][name] = value
             if name in ("template", "max_tokens"):
                 steps["warm"][name] = value
     steps["aims"]["direction"] = "sgd"
-    return steps
+    return steps if wish.store else _without_store(steps, wish, rows)
+
+
+def _without_store(steps: dict[str, Step], wish: Wish, rows: Mapping[str, Any]) -> dict[str, Step]:
+    """The same with one step that reads targets and rows in place of stored gradients."""
+    value: Step = {
+        "use": MATCH, "on": "$pool", "model": f"{OWN}base", "warmup": f"{OWN}warm", "target": rows["on"],
+        "checkpoints": wish.checkpoints,
+    }  # fmt: skip
+    if "within" in rows:
+        value["targets"] = rows["within"]
+    value |= {n: v for n in ("direction", *READ) if (v := wish.values.get(f"rows.{n}")) is not None}
+    return {**{name: steps[name] for name in ("base", "sample", "warm")}, "value": value}
 
 
 def _rows_of(parts: Parts, target: Target, sources: Sources) -> tuple[dict[str, Any], dict[str, Step]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from curation.core.artifacts import Features, Score
+from curation.core.artifacts import Features, Score, Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.ui import pool, session
@@ -33,6 +33,8 @@ CHOSEN = "influence.result"
 SHARE = 0.05
 """Of the rows; the published budget."""
 MOST_LINES = 500
+LEANS = 0.5
+"""Chosen responses shorter than this share of the others, or longer than its inverse, are pointed out."""
 
 
 def influences(fingerprint: str) -> list[Stored]:
@@ -78,18 +80,21 @@ def own_target(workspace: Workspace, stored: Stored) -> OwnTarget | None:
     """The target rows, where they belong to the scored dataset; None where they belong to another."""
     if stored.score.info.get("target_dataset") != stored.info.dataset:
         return None
-    key = stored.info.manifest.get("ports", {}).get("target_features")
+    ports = stored.info.manifest.get("ports", {})
+    key = ports.get("targets") or ports.get("target_features")  # without a store it is the selection itself
     if not isinstance(key, str) or not workspace.has(key):
         return None
+    made = session.artifact(key)
+    if isinstance(made, Selection):
+        return OwnTarget(made.mask, str(workspace.manifest(key)["step"]))
     within = workspace.manifest(key).get("within")
-    features = session.artifact(key)
-    if not within or not isinstance(features, Features):
+    if not within or not isinstance(made, Features):
         return None
-    return OwnTarget(~features.missing.mask, str(within[0]))
+    return OwnTarget(~made.missing.mask, str(within[0]))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _order(key: str, rest: str, _score: Score, _without: np.ndarray | None) -> np.ndarray:
+def _order(place: str, rest: str, _score: Score, _without: np.ndarray | None) -> np.ndarray:
     found = picks_in_order(np.asarray(_score.values), _without)
     found.flags.writeable = False
     return found
@@ -118,7 +123,7 @@ def result_view(workspace: Workspace, dataset: Dataset, stored: Stored) -> None:
         )  # fmt: skip
         without = own if leave else None
     rest = "others" if without is not None else "all"
-    order = _order(stored.key, rest, stored.score, without.mask if without is not None else None)
+    order = _order(f"{workspace.root}/{stored.key}", rest, stored.score, without.mask if without is not None else None)
     if not len(order):
         st.warning("No row has an influence.", icon=":material/block:")
         _missing(stored.score)
@@ -155,6 +160,7 @@ def _body(
     )  # fmt: skip
     chosen = order[:budget]
     _kept_note(workspace, dataset)
+    _tiles(dataset, stored, order, budget, facts)
     left, right = st.columns([3, 2] if drawn is not None else [1, 1], gap="medium")
     if drawn is not None:
         with left, st.container(key="influence.map.box"):
@@ -162,12 +168,12 @@ def _body(
             if clicked is not None:
                 st.session_state[opened] = clicked
     with right if drawn is not None else left:
+        st.markdown("##### How it is spread")
         _distribution(stored, facts, order, budget)
-    with right:
-        if drawn is None:
+    if drawn is None:
+        with right:
             st.caption(":material/bubble_chart: Draw the map, and it shows here where the chosen rows are.")
             next_step("Open the map", "pages/map.py", primary=False)
-        _tiles(dataset, stored, order, budget, facts)
     _subtasks(stored, chosen)
     row = served_view(workspace, dataset, stored, chosen)
     if row is not None:
@@ -220,7 +226,15 @@ def _tiles(dataset: Dataset, stored: Stored, order: np.ndarray, budget: int, fac
              "follows length" if abs(facts.rho) >= LENGTH_BOUND else "no warning"),
         Tile("Response", f"{mine:,.0f}", "Median characters of the chosen rows' responses; below, of all rows, which "
              "is what a random choice has", f"random: {all_of_them:,.0f}"),
+        Tile("Target rows", number(stored.score.info.get("targets", 0)), "Whose gradients rows are compared with",
+             f"in {tasks} subtasks" if (tasks := len(stored.score.info.get("subtasks", []))) > 1 else "one task"),
     ])  # fmt: skip
+    if not LEANS < (mine + 1) / (all_of_them + 1) < 1 / LEANS:
+        leaning = "shorter" if mine < all_of_them else "longer"
+        st.caption(
+            f":material/straighten: The chosen rows' responses are much {leaning} than those of a random choice. Compare "
+            "with rows at random of the same length before you trust it."
+        )
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

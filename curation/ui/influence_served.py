@@ -31,6 +31,10 @@ def served_view(workspace: Workspace, dataset: Dataset, stored: Stored, chosen: 
     """The table, and what a click on a target example opens; returns the row of the pool that was clicked."""
     score = stored.score
     if "target" not in score.columns or "likeness" not in score.columns:
+        st.caption(
+            ":material/info: Without stored gradients it is known only for up to 64 target rows which of them a row "
+            "serves."
+        )
         return None
     st.markdown(
         "##### Which target examples the chosen rows serve",

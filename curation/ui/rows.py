@@ -212,7 +212,7 @@ def _turn(rows: np.ndarray, key: str) -> int:
 
 def _cells(table: str) -> list[tuple[int, str]]:
     """The cells that are clicked in a table that stands on the page, or stood there in the run before."""
-    state = st.session_state.get(table)
+    state = st.session_state.get(table) if table else None  # "" = the run before ended before there was one
     return list(state["selection"]["cells"]) if state else []
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from curation import jobs
 from curation.core.errors import CurationError
+from curation.core.method import discover
 from curation.recipe import Recipe, plan
-from curation.ui.influence_recipe import Target, Wish, disk_bytes, influence_recipe, keep_recipe
+from curation.ui.influence_recipe import MATCH, Target, Wish, disk_bytes, influence_recipe, keep_recipe
 from curation.views import SOURCE, View, Words, WorkspaceSources
 
 WISH = Wish(share=20, epochs=2, rank=4, batch=8, width=64)
@@ -115,6 +116,26 @@ def test_both_sides_are_read_alike(here):
     assert (steps["rows"]["direction"], steps["aims"]["direction"]) == ("adam", "sgd")
     assert steps["rows"]["checkpoints"] == steps["aims"]["checkpoints"] == "last"
     assert steps["warm"]["learning_rate"] == 1e-3 and steps["value"]["aggregate"] == "mean_cos"
+    plan(recipe, here, bindings)
+
+
+@pytest.mark.skipif(MATCH not in discover(), reason="this version has no scorer/gradient-match")
+@pytest.mark.parametrize("other", [True, False])
+def test_without_a_store_one_step_reads_targets_and_rows(here, other):
+    aims = here.dataset("aims").fingerprint
+    target = (
+        Target("dataset", dataset=aims, subtasks="field:topic")
+        if other
+        else Target("label", labels="field:topic", values=("sea",), most=3)
+    )
+    wish = Wish(store=False, checkpoints="last", values={"rows.max_tokens": 64, "rows.direction": "sgd"})
+    recipe, bindings = made(here, target, wish)
+    value = recipe.steps["value"]
+    assert not {"rows", "aims"} & set(recipe.steps)
+    assert (value["use"], value["direction"], value["max_tokens"], value["checkpoints"]) == (MATCH, "sgd", 64, "last")
+    assert recipe.steps["warm"]["max_tokens"] == 64
+    assert value["target"] == ("$target" if other else "$pool")
+    assert value.get("targets") == (None if other else "$few")
     plan(recipe, here, bindings)
 
 
