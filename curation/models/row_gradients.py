@@ -211,6 +211,13 @@ def adapted_layers(model: Any) -> dict[str, Any]:
     }
 
 
+def own_layers(lm: CausalLM) -> dict[str, Any]:
+    """All linear layers by name, the output projection among them."""
+    head = _head_of(lm)
+    name = next(name for name, module in lm.model.named_modules() if module is head)
+    return {**adapted_layers(lm.model), name: head}
+
+
 def _loss(lm: CausalLM, inputs: dict[str, Any], scored: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Sum over rows of the mean loss of each row's scored tokens, and the row of each scored token, int64 `[t]`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -13,7 +14,9 @@ from curation.core.dataset import from_pairs
 from curation.core.errors import ModelError
 from curation.core.runtime import Runtime
 from curation.models.causal import load_causal
+from curation.models.gradients.features import gradient_norms
 from curation.models.rendering import encode_rows
+from curation.models.row_gradients import own_layers
 from curation.scorers.gradient_norm import GradientNorm
 
 PAIRS = [
@@ -54,13 +57,42 @@ def test_it_is_the_length_of_each_rows_own_gradient(pool, model, tiny_causal):
     assert made.info["weak"] is True
 
 
-@pytest.mark.parametrize("scope", ["last-layer", "lora", "all"])
+@pytest.mark.parametrize("scope", ["last-layer", "lora", "layers", "all"])
 def test_a_row_does_not_depend_on_its_neighbours(pool, model, scope):
     method = GradientNorm(scope=scope)
     whole = method.score(pool, Runtime(batch_size=5), model=model)
     rows = np.array([4, 0, 3])
     part = method.score(pool.take(rows), Runtime(batch_size=1), model=model)
     np.testing.assert_allclose(part.values, whole.values[rows], rtol=1e-4)
+
+
+@pytest.mark.parametrize("formed", [1, 1 << 28])
+@pytest.mark.parametrize("tokens", [4096, 1])
+def test_all_linear_layers_equal_the_loop_in_float64(pool, tiny_causal, tokens, formed, monkeypatch):
+    monkeypatch.setattr("curation.models.gradients.layers.FORMED_BYTES", formed)  # one gradient at once, or many
+    loaded = load_causal(tiny_causal)
+    lm = dataclasses.replace(loaded, model=copy.deepcopy(loaded.model).double())
+    rows = encode_rows(lm, pool)
+    layers = own_layers(lm)
+    assert len(layers) == 2 * 7 + 1
+    found = gradient_norms(lm, layers, rows, Runtime(), batch_tokens=tokens)
+    for i, row in enumerate(rows):
+        if row.reason:
+            assert np.isnan(found[i])
+            continue
+        ids = torch.from_numpy(row.ids).long()[None]
+        at = np.flatnonzero(row.scored)
+        loss = torch.nn.functional.cross_entropy(lm.model(input_ids=ids).logits[0, at - 1], ids[0, at])
+        gradients = torch.autograd.grad(loss, [layer.weight for layer in layers.values()])
+        assert found[i] == pytest.approx(float(sum((g**2).sum() for g in gradients).sqrt()), rel=1e-9)
+
+
+def test_the_scope_of_all_linear_layers_is_most_of_all_weights(pool, model):
+    layers, everything = (
+        GradientNorm(scope=scope).score(pool, Runtime(), model=model).values for scope in ("layers", "all")
+    )
+    good = ~np.isnan(everything)
+    assert (layers[good] < everything[good]).all() and (layers[good] > 0.5 * everything[good]).all()
 
 
 def test_draws_are_averaged_and_their_spread_is_said(pool, model):
