@@ -9,6 +9,7 @@ import ipaddress
 import os
 import re
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from curation.core.errors import CurationError, machine_problem
 from curation.core.spending import Prices
 from curation.models._folder import revision_of
+from curation.models.chat._plain_yaml import TwiceError, plain_yaml
 from curation.models.chat.secrets import holds_key, is_variable, looks_secret
 
 if TYPE_CHECKING:
@@ -73,6 +75,13 @@ class Connection(BaseModel):
                 "this must be the NAME of an environment variable, such as OPENAI_API_KEY; what is written looks like "
                 "a key itself or is no name. Keys belong into the environment only"
             )
+        return value
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _both(cls, value: Any) -> Any:
+        if isinstance(value, dict) and not {"input", "output"} <= set(value):
+            raise ValueError("give both input and output; 0 where one is free")
         return value
 
     @field_validator("prices")
@@ -190,9 +199,10 @@ def _parts(address: str) -> Any:
 def _loopback(address: str) -> bool:
     host = _parts(address).hostname
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+        found = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return bool(host == "localhost")
+    return found.is_loopback or found.is_unspecified  # servers say 0.0.0.0 when they start; asked, it is this machine
 
 
 def _open(address: str) -> bool:
@@ -273,7 +283,9 @@ def save_connection(connection: Connection) -> Path:
     if connection.name == STAND_IN:
         raise CurationError(f"the connection '{STAND_IN}' always exists and cannot be changed", "choose another name")
     path = connections_file()
-    fields = connection.model_dump(mode="json", exclude={"name"}, exclude_defaults=True)
+    fields = connection.model_dump(mode="json", exclude={"name", "prices"}, exclude_defaults=True)
+    if connection.prices:
+        fields["prices"] = asdict(connection.prices)  # whole: a price of 0 is not the same as none
     _write(path, {**_read(path), connection.name: {"kind": connection.kind, **fields}})
     return path
 
@@ -314,8 +326,12 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise CurationError(f"the connections are not UTF-8 text: {path}") from None
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        found = plain_yaml(text)
+    except TwiceError as error:
+        raise CurationError(
+            f"something stands twice in the connections (line {error.line}): {path}", "take one of the two out"
+        ) from None
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)  # the error itself quotes the line, and with it maybe a secret
         raise CurationError(
             f"the connections are not YAML{f' (line {mark.line + 1})' if mark else ''}: {path}", "mend the file"

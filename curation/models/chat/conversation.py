@@ -30,6 +30,10 @@ _GRACE = 0.05
 """Seconds that replies which have just arrived get to be stored when a run ends early."""
 _IN_A_ROW = 20
 """Requests that failed for good, one after the other without a single reply between: the server is down."""
+_FIRST = 8
+"""The same before any reply came: nothing says that this server ever answers, and each try may be charged."""
+_DRAIN = 60.0
+"""Seconds for which replies to requests under way are waited for, at most, when an error ends a run."""
 _SUSPECTS = 5
 """Requests that the server refused for no known reason before any reply came: it would refuse all."""
 
@@ -112,6 +116,9 @@ class Conversation(Generic[T]):
                 self._gate = Gate(of_run(self._meter, place, lambda: Window(limit, probe=probe)))
                 self._alive = 2 * self._backend.limit + 16
                 await self._watched()
+            except ModelError:
+                await self._drain()
+                raise
             finally:
                 await self._end()
                 remember(self._connection, self._backend.given_up)
@@ -132,6 +139,19 @@ class Conversation(Generic[T]):
         if self._error is not None:
             raise self._error
         self._tell(last=True)
+
+    async def _drain(self) -> None:
+        """Let requests under way end: their replies are paid for. Nothing new is sent."""
+        self._gate.shut()
+        self._ledger.shut()
+        until = time.monotonic() + min(self._connection.timeout, _DRAIN)
+        gone = self._lost >= _FIRST  # nobody will answer these either
+        while not gone and self._meter.in_flight and time.monotonic() < until:
+            await asyncio.sleep(_LOOK / 4)
+            try:
+                self._tell()
+            except JobCancelled:  # who stops the run wants no replies, and why it ended stays said
+                return
 
     async def _end(self) -> None:
         """Nothing is sent any more; what has arrived is stored."""
@@ -337,7 +357,9 @@ class Conversation(Generic[T]):
             self._lost += 1
             if failed.unreachable and not self._replies:
                 raise ModelError(f"no server answers at {place}", "start it, or see the address of the connection")
-            if self._lost >= _IN_A_ROW:
+            if not self._replies:
+                self._gate.window.unanswered()
+            if self._lost >= (_IN_A_ROW if self._replies else _FIRST):
                 raise ModelError(f"the server at {place} has stopped answering: {failed.reason}", resume)
             return Answer(None, f"{failed.reason} after {'many' if failed.throttled else tries} tries")
         if failed.detail and not self._replies:

@@ -39,11 +39,16 @@ class Ledger:
         self._settled: asyncio.Event | None = None
         self._under_way = 0
         self._full = ""
+        self._shut = False
+
+    def shut(self) -> None:
+        """Nothing fits any more."""
+        self._shut = True
 
     async def hold(self, share: Share) -> bool:
         """Wait until the request fits, and count it as sent; False: it does not fit, whatever may still come back."""
-        while self._over(share):
-            if not self._under_way:
+        while self._shut or self._over(share):
+            if self._shut or not self._under_way:
                 self._full = self._over(share)
                 return False
             if self._settled is None:

@@ -22,6 +22,9 @@ _LEARNT: dict[tuple[str, str, str], Abilities] = {}
 """What servers take, by endpoint, model and what the connection wants: found out once, remembered in this process."""
 
 
+MOST_BYTES = 64 << 20
+"""Of an answer; a reply with the alternatives of thousands of tokens has some millions."""
+
 _POOL = 16
 """Requests that share a client: what a client does for each request grows with its open connections."""
 
@@ -42,6 +45,10 @@ def first_abilities(connection: Connection) -> Abilities:
     hosted = urlsplit(connection.endpoint).hostname == "api.openai.com"
     wanted = "schema" if connection.structured == "auto" else connection.structured
     return Abilities(structured=wanted, limit="max_completion_tokens" if hosted else "max_tokens")
+
+
+class _TooLarge(Exception):  # noqa: N818 - what happened to one request
+    """An answer without end."""
 
 
 class OpenAIBackend:
@@ -156,7 +163,9 @@ class OpenAIBackend:
             base_url=connection.endpoint,
             timeout=openai.Timeout(connection.timeout, connect=min(10.0, connection.timeout), pool=None),
             max_retries=0,
-            http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(connection)),
+            http_client=openai.DefaultAsyncHttpxClient(
+                follow_redirects=False, trust_env=not is_loopback(connection), event_hooks={"response": [_bounded]}
+            ),
             _enforce_credentials=False,
         )
         client.organization = client.project = None
@@ -183,6 +192,8 @@ class OpenAIBackend:
             return self._status(
                 error.status_code, dict(error.response.headers), error.response.content, body, abilities
             )
+        except _TooLarge:
+            return Failed("reply is too large", again=False)
         except (self._errors.OpenAIError, OSError, ValueError) as error:
             cause = error.__cause__ or error
             if "CERTIFICATE_VERIFY_FAILED" in str(cause):
@@ -208,6 +219,21 @@ class OpenAIBackend:
 
     def _unreachable(self) -> Failed:
         return Failed("no server answers", unpaid=True, unreachable=True)
+
+
+async def _bounded(response: Any) -> None:
+    """Read the body here, as far as it may go: the client itself would read any length into memory, unpacked.
+
+    Raises:
+        _TooLarge: if it goes on after that.
+    """
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MOST_BYTES:
+            raise _TooLarge
+        parts.append(part)
+    response._content = b"".join(parts)  # as `aread` keeps it
 
 
 def told_models(data: bytes) -> list[str] | None:

@@ -7,6 +7,8 @@ import heapq
 import time
 from collections import deque
 
+_TRIED = 8
+"""Requests at once while no reply has come yet."""
 _FAILURES = 20
 """Outcomes that are looked at to see whether a server is in trouble."""
 
@@ -46,6 +48,12 @@ class Window:
         else:
             self.size += max(1.0, self.size / 8) / self.size
         self.size = min(self.size, float(self.limit))
+
+    def unanswered(self) -> None:
+        """The first request was given up without a reply: some others are tried together, for it may be its fault."""
+        if self._probing:
+            self._probing = False
+            self.size = float(min(self.limit, _TRIED))
 
     def throttled(self, sent: float, now: float) -> bool:
         """The server wanted fewer requests.

@@ -112,10 +112,12 @@ def failure(status: int, headers: Mapping[str, str], body: Any, *, model: str, s
         return Failed("stopped by the server's content filter", again=False, unpaid=True)
     if status == 413:
         return Failed("longer than the server takes", again=False, unpaid=True)
+    busy = status == 429 or (status == 503 and wait is not None)
+    if wait is not None and not 0 < wait <= LONGEST_WAIT:
+        wait = None  # at once is no pace, and hours for one request are no wait
     if status == 429:
-        return Failed("too many requests (429)", wait=wait, throttled=True, unpaid=True)
+        return Failed("too many requests (429)", wait=wait, throttled=busy, unpaid=True)
     if status in (408, 409, 425) or status >= 500:
-        busy = status == 503 and wait is not None
         return Failed(f"server error {status}", wait=wait, throttled=busy, unpaid=True)
     detail = f"the server refuses the request ({status}){quote}"
     return Failed(f"request refused ({status})", again=False, unpaid=True, detail=detail)
@@ -135,9 +137,9 @@ def _closed(status: int, said: Told, wait: float | None, model: str, quote: str)
             f"the quota or balance of the key is used up ({status})",
             "fill it up, then run again: replies that came are kept and not paid for twice",
         )
-    if status == 429 and wait is not None and wait > LONGEST_WAIT:
+    if status in (429, 503) and wait is not None and wait > LONGEST_WAIT:
         return ModelError(
-            f"the server wants no requests for {wait / 60:,.0f} minutes (429)",
+            f"the server wants no requests for {wait / 60:,.0f} minutes ({status})",
             "run again then: replies that came are kept and not paid for twice",
         )
     if status in (400, 404) and _UNKNOWN_MODEL.search(said.text):

@@ -269,6 +269,51 @@ def test_a_server_that_goes_down_ends_the_run_and_what_came_is_stored(fake, tmp_
         assert store.usage()[0].replies >= 50
 
 
+def test_a_server_that_never_answers_is_given_up_soon(fake):
+    backend = fake(lambda text, seen: Failed("no reply in 60 s"), limit=64, seconds=0.02)
+    with pytest.raises(ModelError, match="no reply in 60 s"):
+        ask_all(asked(500), server(), Runtime(), policy=QUICK)
+    assert len(backend.sent) <= 6 * 2 * 8, "each of them may be charged and takes the whole timeout"
+    assert backend.most > 4, "rows are not tried one after the other"
+
+
+def test_first_rows_that_fail_are_no_dead_server(fake):
+    rotten = {f"row {n:04}" for n in range(5)}
+    fake(lambda text, seen: Failed("no reply in 60 s") if text in rotten else None, limit=64, seconds=0.002)
+    answers = texts(ask_all(asked(100), server(), Runtime(), policy=QUICK))
+    assert answers == ["no reply in 60 s after 6 tries"] * 5 + EXPECTED[5:100]
+
+
+def test_replies_under_way_when_a_run_ends_badly_are_waited_for_and_stored(fake, tmp_path):
+    out = ModelError("the quota is used up")
+    backend = fake(lambda text, seen: out if text == "row 0010" else None, limit=64, seconds=0.3)
+    runtime = Runtime(replies=tmp_path / "r.sqlite")
+    with pytest.raises(ModelError, match="the quota is used up"):
+        ask_all(asked(500), server(), runtime)
+    with ReplyStore(tmp_path / "r.sqlite") as store:
+        assert store.usage()[0].replies == runtime.meter.answered == len(backend.sent) - 1
+    assert runtime.meter.in_flight == 0
+
+
+def test_a_user_who_stops_does_not_wait_for_replies_under_way(monkeypatch):
+    class Uneven(Fake):
+        async def send(self, request):
+            self.seconds = 30.0 if request.messages[-1][1] > "row 0003" else 0.05
+            return await super().send(request)
+
+    backend = Uneven(lambda text, seen: ModelError("the quota is used up") if text == "row 0003" else None, limit=16)
+    monkeypatch.setattr(conversation, "open_backend", lambda connection, runtime: backend)
+    begun = time.monotonic()
+
+    def progress(done, total, note=""):
+        if time.monotonic() - begun > 0.8:
+            raise JobCancelled("enough")
+
+    with pytest.raises(ModelError, match="quota"):
+        ask_all(asked(100), server(), Runtime(progress=progress))
+    assert time.monotonic() - begun < 10
+
+
 def test_nobody_is_there(fake):
     backend = fake(lambda text, seen: Failed("no server answers", unreachable=True))
     with pytest.raises(ModelError, match="no server answers at http://127.0.0.1:1/v1"):

@@ -148,7 +148,7 @@ def test_a_private_network_gets_a_warning(host):
     assert "unencrypted" in server(address=f"http://{host}:8000/v1", key="A_KEY").warning()
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.9.1"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "127.8.9.1", "0.0.0.0", "[::]"])
 def test_this_machine_gets_none(host):
     assert server(address=f"http://{host}:8000/v1", key="A_KEY").warning() == ""
 
@@ -190,6 +190,45 @@ def test_a_file_that_others_could_read_is_closed_when_saved(file):
     file.chmod(0o644)
     save_connection(server())
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["judge: {model: 2024-13-45}", f"judge: {{timeout: {'1' * 5000}}}", "judge: {model: a}\njudge: {model: b}",
+     "judge: {model: a, kind: local, model: b}"],
+)  # fmt: skip
+def test_what_yaml_cannot_be_is_told_with_its_line(file, text):
+    written(file, text)
+    with pytest.raises(CurationError, match="connections") as caught:
+        connections()
+    assert caught.value.hint
+
+
+def test_a_name_that_stands_twice_is_not_overwritten(file):
+    text = "judge: {kind: local, model: a}\n\njudge: {kind: local, model: b}\n"
+    written(file, text)
+    for act in (connections, lambda: save_connection(server(name="other")), lambda: remove_connection("judge")):
+        with pytest.raises(CurationError, match=r"twice.*line 3"):
+            act()
+    assert file.read_text("utf-8") == text
+    for key in KEYS[:3]:
+        written(file, f"{key}: {{}}\n{key}: {{}}\n")
+        with pytest.raises(CurationError) as caught:
+            connections()
+        assert key not in f"{caught.value} {caught.value.hint}"
+
+
+def test_a_price_that_is_left_out_is_not_nothing(file):
+    for prices in ("{output: 0.6}", "{input: 0.15}", "{currency: EUR}"):
+        written(file, f"judge: {{address: 'http://127.0.0.1:1', model: m, prices: {prices}}}")
+        with pytest.raises(CurationError, match="both"):
+            connections()
+    made = server(prices=Prices(0.0, 0.6))
+    save_connection(made)
+    assert connection_of("judge") == made
+    made = server(prices=Prices(0.0, 0.0))
+    save_connection(made)
+    assert connection_of("judge") == made
 
 
 def test_a_link_stays_a_link(file, tmp_path):

@@ -1,5 +1,6 @@
 """What goes over the wire, and what does not: headers, redirects, proxies, the key."""
 
+import gzip
 import io
 import json
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from curation.core.errors import ModelError
 from curation.core.runtime import Runtime
+from curation.models.chat import openai_backend
 from curation.models.chat.client import Policy, ask_all
 from curation.models.chat.connections import Connection
 from curation.models.chat.types import Request
@@ -175,6 +177,18 @@ def test_what_a_server_does_not_take_is_found_out_once(web):
     more = [Request((("user", f"more {n}"),), 10, schema="{}", logprobs=5) for n in range(5)]
     ask_all(more, connection, Runtime(), policy=QUICK)
     assert len(got) == 29
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_endless_body_is_not_read_to_its_end(web, monkeypatch, packed):
+    monkeypatch.setattr(openai_backend, "MOST_BYTES", 100_000)
+    data = json.dumps({"choices": [{"message": {"content": "a" * 5_000_000}}]}).encode()
+    address, got = web(
+        lambda *_: (200, {"content-encoding": "gzip"}, gzip.compress(data)) if packed else (200, {}, data)
+    )
+    assert ask(address)[0].reason == "reply is too large" and len(got) == 1
+    monkeypatch.setattr(openai_backend, "MOST_BYTES", 6_000_000)
+    assert len(ask(address)[0].reply.text) == 5_000_000
 
 
 def test_a_reply_that_dribbles_in_is_too_late(web):

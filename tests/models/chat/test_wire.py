@@ -208,6 +208,24 @@ def test_a_busy_minute_is_no_exhausted_quota():
     assert isinstance(error(429, "Quota exceeded", headers={"retry-after": "7200"}), ModelError)
 
 
+def test_nobody_waits_for_hours():
+    closed = error(503, headers={"retry-after": "36000"})
+    assert isinstance(closed, ModelError) and "600 minutes (503)" in closed.message and closed.hint
+    for status in (408, 409, 500, 502, 529):  # may be about one row: it is tried again at the usual pace
+        found = error(status, headers={"retry-after": "36000"})
+        assert isinstance(found, Failed) and found.again and found.wait is None
+    assert (
+        error(503, headers={"retry-after": "30"}).wait == 30.0 and error(503, headers={"retry-after": "30"}).throttled
+    )
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": "0"}, {"retry-after": "Wed, 21 Oct 2015 07:20:00 GMT"}])
+def test_no_time_to_wait_is_no_word_about_it(headers):
+    for status in (429, 503):
+        found = error(status, headers=headers)
+        assert isinstance(found, Failed) and found.throttled and found.wait is None
+
+
 def test_what_a_server_says_is_quoted_without_keys_and_control_characters():
     for status in (400, 403, 404, 422):
         found = error(status, f"no\n\x1b[1m{SECRET} or sk-abcdef123 " + "long " * 500)
