@@ -22,6 +22,8 @@ INFLUENCE = "Influence"
 """Kind of the jobs that compute it."""
 KEY = "influence"
 PUBLISHED = Wish()
+COPIES = 2
+"""Of gradient features: the artifact, and the store of rows."""
 SMALL = Wish(share=30.0, rank=8, batch=16, width=512)
 """For scratch: its adapters are small, and its few rows would make a single step of the published batch."""
 ASKED = {
@@ -149,8 +151,9 @@ def _disk(dataset: Dataset, aim: Aim | None, wish: Wish) -> None:
         return
     checkpoints = wish.epochs if wish.checkpoints == "all" else 1
     rows = len(dataset) + (aim.used if aim is not None else 0)
-    total = disk_bytes(rows, wish.width, wish.epochs, wish.checkpoints)
+    total = COPIES * disk_bytes(rows, wish.width, wish.epochs, wish.checkpoints)
     st.markdown(
         f":material/hard_drive: **{size(total)} on disk**: {number(rows)} rows × {checkpoints} "
-        f"checkpoint{'s' if checkpoints > 1 else ''} × {number(wish.width)} numbers × 2 bytes."
+        f"checkpoint{'s' if checkpoints > 1 else ''} × {number(wish.width)} numbers × 2 bytes, kept "
+        "twice: as features, and by row, so that of a changed file only new rows are read."
     )

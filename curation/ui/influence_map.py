@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,7 @@ from curation.core.dataset import Dataset
 from curation.ui import pool
 from curation.ui.components import mode
 from curation.ui.map_layers import colour_layer, hovered
-from curation.ui.point_map import BudgetCut, feed_points, feed_ranks, hover_text, point_map
+from curation.ui.point_map import BudgetCut, Categories, feed_points, feed_ranks, hover_text, point_map
 from curation.ui.point_map.events import INBOX, SEEN, events_of
 from curation.ui.pool import Stored
 
@@ -90,6 +90,8 @@ class InfluenceMap:
         )
         if by == SUBTASK:
             colour = colour_layer(f"{self.stored.key}.subtask", best_subtask(score), mode())
+            if isinstance(colour, Categories):
+                colour = replace(colour, none_name="no influence")
         else:
             colour = colour_layer(self.stored.key, score, mode())
         made = point_map(

@@ -193,7 +193,7 @@ def _tiles(run: Run) -> None:
              "before it answers", "trained on"),
         Tile("Necessary", number(len(second)), "Good rows beyond the seed that the model answers badly", "added"),
         Tile("Kept", number(len(final)), "Seed and necessary rows together",
-             f"{percent(len(seed), len(final))} of them seed"),
+             f"{percent(len(seed), len(final))} seed"),
     ])  # fmt: skip
 
 
@@ -201,9 +201,9 @@ def _thresholds(run: Run) -> tuple[float | None, float | None]:
     """The two rewards with their thresholds; a value where it was moved, None where it stays."""
     left, right = st.columns(2, gap="medium")
     with left:
-        alpha = _cut(run, "quality", "good", "above", "α: good rows have at least this reward")
+        alpha = _cut(run, "quality", "good", "above", "α: good rows have more reward than this")
     with right:
-        beta = _cut(run, "need", "weak", "below", "β: necessary rows' answers have less than this reward")
+        beta = _cut(run, "need", "weak", "below", "β: answers to necessary rows have less reward than this")
     return alpha, beta
 
 
@@ -230,7 +230,7 @@ def _cut(run: Run, scored: str, step: str, side: str, label: str) -> float | Non
         key=f"{key}.distribution", alt=f"{label}, and all rewards",
     )  # fmt: skip
     known = values[np.isfinite(values)]
-    kept = int((known >= value).sum() if side == "above" else (known < value).sum())
+    kept = int((known > value).sum() if side == "above" else (known < value).sum())
     st.caption(f"{number(kept)} of {number(len(known))} rows.")
     return None if value == used else value
 

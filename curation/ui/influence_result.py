@@ -176,8 +176,9 @@ def _body(
             next_step("Open the map", "pages/map.py", primary=False)
     _subtasks(stored, chosen)
     row = served_view(workspace, dataset, stored, chosen)
-    if row is not None:
+    if row is not None and row != st.session_state.get(f"{opened}.clicked"):  # the cell stays marked after the click
         st.session_state[opened] = row
+    st.session_state[f"{opened}.clicked"] = row
     if st.session_state.get(opened) is not None:
         _one(workspace, dataset, int(st.session_state[opened]), chosen, opened)
     favours_view(dataset, stored, order, budget)
@@ -232,8 +233,8 @@ def _tiles(dataset: Dataset, stored: Stored, order: np.ndarray, budget: int, fac
     if not LEANS < (mine + 1) / (all_of_them + 1) < 1 / LEANS:
         leaning = "shorter" if mine < all_of_them else "longer"
         st.caption(
-            f":material/straighten: The chosen rows' responses are much {leaning} than those of a random choice. Compare "
-            "with rows at random of the same length before you trust it."
+            f":material/straighten: The chosen rows' responses are much {leaning} than those of a random choice. "
+            "Compare with rows at random of the same length before you trust it."
         )
 
 

@@ -116,10 +116,10 @@ def test_the_view_is_the_target(open_page, few_rows, tmp_path, started):
 
 def test_disk_is_told_first_and_follows_width_and_checkpoints(new):
     rows = 120 + 8
-    assert f"**{rows * 4 * 512 * 2 / 1000:.1f} KB on disk**: {rows} rows × 4 checkpoints × 512" in texts(new)
+    assert f"**{2 * rows * 4 * 512 * 2 / 1e6:.1f} MB on disk**: {rows} rows × 4 checkpoints × 512" in texts(new)
     at = new.number_input(key="influence.small.width").set_value(1024).run()
     at = at.selectbox(key="influence.small.checkpoints").set_value("last").run()
-    assert f"**{rows * 1024 * 2 / 1000:.1f} KB on disk**: {rows} rows × 1 checkpoint × 1,024" in texts(at)
+    assert f"**{2 * rows * 1024 * 2 / 1000:.1f} KB on disk**: {rows} rows × 1 checkpoint × 1,024" in texts(at)
 
 
 def test_scratch_is_warned_of_and_a_named_model_has_the_published_settings(new, started):
@@ -244,6 +244,13 @@ def test_rows_that_serve_an_example_open_with_a_click(filled):
     strongest = table(at, "likeness")
     assert strongest["row"].tolist() == [1, 4, 7, 10, 13]
     assert "aim 2" in " ".join(t.value for t in at.text)
+    table_of = f"influence.strongest.{influence_key(at)}.2.table.0"
+    at.session_state[table_of] = {"selection": {"rows": [], "columns": [], "cells": [(1, "prompt")]}}
+    at = at.run()
+    assert not at.exception
+    assert "Row 4" in texts(at)
+    at = at.button(key="influence.close").click().run()
+    assert not [b for b in at.button if b.key == "influence.close"]
 
 
 def test_kept_rows_go_on_from_the_recipe(filled, started, with_influence):

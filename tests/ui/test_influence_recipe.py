@@ -7,7 +7,7 @@ import pytest
 from curation import jobs
 from curation.core.errors import CurationError
 from curation.core.method import discover
-from curation.recipe import Recipe, plan
+from curation.recipe import Recipe, plan, preset_names
 from curation.ui.influence_recipe import MATCH, Target, Wish, disk_bytes, influence_recipe, keep_recipe
 from curation.views import SOURCE, View, Words, WorkspaceSources
 
@@ -137,6 +137,15 @@ def test_without_a_store_one_step_reads_targets_and_rows(here, other):
     assert value["target"] == ("$target" if other else "$pool")
     assert value.get("targets") == (None if other else "$few")
     plan(recipe, here, bindings)
+
+
+@pytest.mark.skipif("less" not in preset_names(), reason="this version has no preset less")
+def test_published_settings_are_those_of_the_preset(here):
+    aims = here.dataset("aims").fingerprint
+    recipe, bindings = made(here, Target("dataset", dataset=aims), Wish())
+    keys = {step.name: step.key for step in plan(recipe, here, bindings).steps}
+    preset = {step.name: step.key for step in plan(Recipe.read("less"), here, bindings).steps}
+    assert {name: preset[name] for name in keys} == keys
 
 
 def test_another_target_of_the_same_model_shares_the_costly_steps(here):
