@@ -27,12 +27,10 @@ class Design:
 
     Args:
         points: float32 `[n, p]`.
-        others: float32 `[t, p]`, the same columns of rows from elsewhere.
         names: What each column is: "component 1", an indicator's name, "NAME is missing".
     """
 
     points: np.ndarray
-    others: np.ndarray
     names: tuple[str, ...]
 
 
@@ -41,14 +39,12 @@ def design(
     indicators: Mapping[str, np.ndarray] | None = None,
     *,
     dims: int = 128,
-    others: np.ndarray | None = None,
 ) -> Design:
     """Principal components of vectors, and standardised indicators beside them.
 
     Components keep their proportions; all are divided by one number, so that the mean variance of a component is 1,
     as an indicator's is. A missing indicator counts as its mean, and a column of its own says where it is missing
-    (standardised too). Indicators without spread are left out. Rows from elsewhere have no indicators: all are missing
-    there.
+    (standardised too). Indicators without spread are left out.
 
     Cost: that of principal components, n·d² and d³.
 
@@ -56,21 +52,16 @@ def design(
         vectors: `[n, d]`, finite, n ≥ 1.
         indicators: float64 `[n]` by name, NaN = missing.
         dims: Components, at most.
-        others: `[t, d]`, finite: rows from elsewhere.
     """
-    elsewhere = np.empty((0, vectors.shape[1]), np.float32) if others is None else np.asarray(others)
-    both = np.concatenate([vectors, elsewhere]) if len(elsewhere) else vectors
-    turned = whitening(both, dims, 1.0)
+    turned = whitening(vectors, dims, 1.0)
     # the sign of a component is chance; trees, unlike lines, could tell
     if turned.axes.shape[1]:
         strongest = np.abs(turned.axes).argmax(axis=0)
         turned.axes[:] *= np.where(turned.axes[strongest, np.arange(turned.axes.shape[1])] < 0, -1.0, 1.0)
-    found = turned.apply(both)[:, :-1]
+    found = turned.apply(vectors)[:, :-1]
     columns, names = [found], [f"component {k + 1}" for k in range(found.shape[1])]
-    n = len(vectors)
     for name, given in (indicators or {}).items():
-        values = np.full(len(both), np.nan)
-        values[:n] = given
+        values = np.asarray(given, np.float64)
         gone = ~np.isfinite(values)
         for column, label in ((values, name), (gone.astype(np.float64), f"{name} is missing")):
             standard = _standardised(column, gone if label == name else np.zeros_like(gone))
@@ -78,9 +69,8 @@ def design(
                 columns.append(standard[:, None])
                 names.append(label)
     if not names:  # nothing varies: one column that says nothing keeps every shape
-        columns, names = [np.zeros((len(both), 1), np.float32)], ["nothing varies"]
-    points = np.concatenate(columns, axis=1)
-    return Design(points[:n], points[n:], tuple(names))
+        columns, names = [np.zeros((len(vectors), 1), np.float32)], ["nothing varies"]
+    return Design(np.concatenate(columns, axis=1), tuple(names))
 
 
 def _standardised(values: np.ndarray, gone: np.ndarray) -> np.ndarray | None:

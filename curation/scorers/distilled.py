@@ -29,10 +29,10 @@ class Teachers:
     """Rows with a judge's score.
 
     Args:
-        points: `[m, p]`, rows to learn from: those of the pool first, then examples.
+        points: `[m, p]`.
         scores: float64 `[m]`.
         folds: int `[m]`.
-        rows: int64: which rows of the pool the first of them are.
+        rows: int64 `[m]`, which rows of the pool they are.
     """
 
     points: np.ndarray
@@ -50,10 +50,9 @@ class Distilled(Scorer):
 
     `judged` are scores to learn from, of any rows. `calibration` are scores of rows *drawn at random*, which are never
     learnt from, also where `judged` has them: from them come the intervals (split conformal prediction), the p-values
-    of "good", that is of a score from `threshold` on, and the measures of how good the model is. `examples` and
-    `example_scores` are rows of another Dataset to learn from, such as variants made to be told apart; with them
-    `judged` and `calibration` may both be left out. Intervals promise their share on average over all rows that are
-    like the calibration rows; they promise nothing for one kind of row, nor for rows of another pool.
+    of "good", that is of a score from `threshold` on, and the measures of how good the model is. Intervals promise
+    their share on average over all rows that are like the calibration rows; they promise nothing for one kind of row,
+    nor for rows of another pool.
 
     Columns: `predicted`, what the model says also of rows that were judged; `sd` of a score given that; `low` and
     `high`; `p_value` against "not good", of rows that were not judged; `judged` and `calibration`, 1 or 0.
@@ -68,7 +67,6 @@ class Distilled(Scorer):
         "Our own combination of Bayesian ridge regression (MacKay 1992), split conformal prediction (Papadopoulos et "
         "al. 2002; Lei et al. 2018) and conformal p-values (Jin and Candès 2023)"
     )
-    elsewhere: ClassVar[tuple[str, ...]] = ("examples", "example_scores")
 
     threshold: float = Field(4.5, allow_inf_nan=False, description="a row is good from this score of the judge on")
     coverage: float = Field(0.9, gt=0, lt=1, description="share of rows whose score the intervals are to hold")
@@ -89,8 +87,6 @@ class Distilled(Scorer):
         judged: Score | None = None,
         calibration: Score | None = None,
         indicators: dict[str, Score] | None = None,
-        examples: Features | None = None,
-        example_scores: Score | None = None,
     ) -> Score:
         """Learn, and score every row that has a vector.
 
@@ -101,31 +97,26 @@ class Distilled(Scorer):
             judged: The judge's scores to learn from, missing elsewhere.
             calibration: Its scores of rows drawn at random, missing elsewhere.
             indicators: Further columns; a row that lacks one counts as average there.
-            examples: Vectors of rows of another Dataset, made in the same way.
-            example_scores: The judge's scores of these.
 
         Raises:
-            CurationError: fewer than two rows to learn from, or vectors that do not fit together.
+            CurationError: fewer than two rows to learn from.
         """
-        others, other_scores = _of_examples(features, examples, example_scores)
         made = design(
             np.asarray(features.values),
             {name: np.asarray(score.values, np.float64) for name, score in (indicators or {}).items()},
             dims=self.dims,
-            others=others,
         )
         n = len(pool)
-        first = next((s for s in (judged, example_scores, calibration) if s is not None), None)
+        first = judged if judged is not None else calibration
         sign = -1.0 if first is not None and first.higher_is_better is False else 1.0
         learnt, checked = _values(judged, n) * sign, _values(calibration, n) * sign
         rows, held = np.flatnonzero(np.isfinite(learnt) & ~np.isfinite(checked)), np.flatnonzero(np.isfinite(checked))
         luck = chance(pool.contents, self.seed, "distilled")
-        teachers = self._teachers(made.points, learnt, rows, made.others, other_scores * sign, luck)
+        teachers = _teachers(made.points, learnt, rows, luck)
         if len(teachers.scores) < 2:
             raise CurationError(
                 f"{NO_EXAMPLES}: {len(teachers.scores)}",
-                "give  judged: $STEP, a judge's scores of some rows (rows of calibration do not count), or  examples: "
-                "and example_scores:",
+                "give  judged: $STEP, a judge's scores of some rows (rows of calibration do not count)",
             )
         chosen = choose(teachers.points, teachers.scores, teachers.folds, self.learner)
         mean, sd = chosen.judge.predict(made.points)
@@ -158,33 +149,12 @@ class Distilled(Scorer):
             "judged": seen.astype(np.float64),
             "calibration": np.isfinite(checked).astype(np.float64),
         }
-        for source in (example_scores, calibration, judged):
+        for source in (calibration, judged):
             given = {} if source is None else source.info
             info |= {f"judge_{k}" if k not in ("weak", "stand_in") else k: given[k] for k in PASSED_ON if k in given}
         better = None if first is None else first.higher_is_better
         name = "distilled judge" if first is None else f"distilled {first.name}"
         return Score(pool.fingerprint, values, Missing.none(n), name, better, columns, info)
-
-    def _teachers(
-        self,
-        points: np.ndarray,
-        learnt: np.ndarray,
-        rows: np.ndarray,
-        others: np.ndarray,
-        other_scores: np.ndarray,
-        luck: np.ndarray,
-    ) -> Teachers:
-        """What to learn from, in an order and in folds that follow from contents; copies of a row share a fold."""
-        rows = rows[np.argsort(luck[rows], kind="stable")]
-        there = np.flatnonzero(np.isfinite(other_scores))
-        luck_of_others = np.random.default_rng(self.seed).random(len(other_scores))
-        _, rank = np.unique(np.concatenate([luck[rows], luck_of_others[there]]), return_inverse=True)
-        return Teachers(
-            np.concatenate([points[rows], others[there]]),
-            np.concatenate([learnt[rows], other_scores[there]]),
-            rank.ravel() % FOLDS,
-            rows,
-        )
 
     def _facts(
         self,
@@ -200,12 +170,11 @@ class Distilled(Scorer):
     ) -> dict[str, Any]:
         """What is worth showing; measures are None where they cannot be had."""
         lengths = pool.lengths("response").astype(np.float64)
-        line, own = chosen.judge.line, len(teachers.rows)
+        line = chosen.judge.line
         info: dict[str, Any] = {
             "threshold": self.threshold,
             "keep_judged": self.keep_judged,
             "n_train": len(teachers.scores),
-            "n_examples": len(teachers.scores) - own,
             "n_cal": len(held),
             "learner": chosen.name,
             "learner_why": chosen.why,
@@ -230,8 +199,7 @@ class Distilled(Scorer):
             )
         rest = chosen.rest
         if rest is not None:
-            reasons = np.concatenate([lengths[teachers.rows], np.full(len(teachers.scores) - own, np.nan)])
-            info["left_out"] = goodness(rest.mean, teachers.scores, reasons, bar)
+            info["left_out"] = goodness(rest.mean, teachers.scores, lengths[teachers.rows], bar)
             if np.isfinite(reach):
                 inside = np.abs(teachers.scores - rest.mean) <= reach * rest.sd
                 info |= {"coverage_measured": float(inside.mean()), "coverage_measured_on": len(inside)}
@@ -261,22 +229,8 @@ def _values(score: Score | None, n: int) -> np.ndarray:
     return np.where(np.isfinite(values) & ~score.missing.mask, values, np.nan)
 
 
-def _of_examples(
-    features: Features, examples: Features | None, scores: Score | None
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Vectors of the examples that have one, and their scores."""
-    if examples is None and scores is None:
-        return None, np.empty(0)
-    if examples is None or scores is None:
-        raise CurationError("examples are vectors and scores", "give both  examples:  and  example_scores:")
-    if len(examples) != len(scores) or examples.dataset != scores.dataset:
-        raise CurationError(
-            "examples and example_scores belong to different datasets", "make both from the same rows (on: $STEP)"
-        )
-    wide, here = examples.values.shape[1], features.values.shape[1]
-    if wide != here:
-        raise CurationError(
-            f"examples have {wide} columns, features {here}", "encode both with the same encoder and text"
-        )
-    there = np.flatnonzero(~examples.missing.mask)
-    return np.asarray(examples.values)[there], _values(scores, len(scores))[there]
+def _teachers(points: np.ndarray, learnt: np.ndarray, rows: np.ndarray, luck: np.ndarray) -> Teachers:
+    """What to learn from, in an order and in folds that follow from contents; copies of a row share a fold."""
+    rows = rows[np.argsort(luck[rows], kind="stable")]
+    _, rank = np.unique(luck[rows], return_inverse=True)
+    return Teachers(points[rows], learnt[rows], rank.ravel() % FOLDS, rows)

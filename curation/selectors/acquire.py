@@ -72,7 +72,7 @@ class Acquire(Selector):
             ask: Which rows are eligible, and how many to pick.
             runtime: Progress.
             features: Vectors, as the distilled judge reads them.
-            distilled: From `scorer/distilled`; examples of another Dataset that it learnt from are not known here.
+            distilled: From `scorer/distilled`.
             indicators: As the distilled judge reads them.
             exclude: Rows that must not be picked.
 

@@ -60,6 +60,7 @@ WORDS = ("river", "stone", "cloud", "lamp", "paper", "green", "seven", "quiet", 
 
 EXPECTED_ERRORS = {
     ("labeller/split", "all equal"): "belong together",  # equal rows cannot be split
+    ("scorer/distilled", "one row"): "too few scores to learn from",
     ("scorer/instruct-mining-refit", "one row"): "left to train on",
     ("scorer/instruct-mining-refit", "all equal"): "left to train on",  # all are equal to a row kept apart
     ("selector/size-search", "one row"): "cannot be halved",
@@ -194,6 +195,15 @@ class Given:
         values = self._values((self.n,), seed, (3, 7))
         return Score(self.pool.fingerprint, values, self._missing((3, 7)), "made", True, columns)
 
+    def some_scores(self, seed: int = 1) -> Score:
+        """A score that every third row has: what is set aside for calibration is not learnt from."""
+        made = self.score(seed)
+        absent = np.arange(self.n) % 3 > 0
+        missing = Missing.where(absent | made.missing.mask, "not asked")
+        made = dataclasses.replace(made, values=np.where(absent, np.nan, made.values), missing=missing)
+        freeze(made)
+        return made
+
     def labels(self, seed: int = 0) -> Labels:
         missing = self._missing((4, 7))
         codes = (np.arange(self.n) % 3 + seed).astype(np.int32) % 3
@@ -320,6 +330,8 @@ class Given:
         return {**rest, one: self._port(ports[one], list(ports).index(one))}
 
     def _named(self, name: str, port: Port, seed: int) -> Any:
+        if name == "calibration":
+            return self.some_scores(seed)
         return self.warmup() if name == "warmup" else self._port(port, seed)
 
     def _port(self, port: Port, seed: int) -> Any:

@@ -33,13 +33,9 @@ def test_components_keep_their_proportions_and_indicators_are_standardised():
     assert len(np.unique(made.points[:, 4])) == 2
 
 
-def test_rows_from_elsewhere_get_the_same_columns():
-    rng = np.random.default_rng(1)
-    vectors, others = rng.normal(size=(60, 4)).astype(np.float32), rng.normal(size=(10, 4)).astype(np.float32)
-    others[3] = vectors[5]
-    made = design(vectors, others=others)
-    np.testing.assert_allclose(made.others[3], made.points[5], atol=1e-6)
-    assert design(np.ones((5, 3), np.float32)).points.shape == (5, 1)  # nothing varies
+def test_where_nothing_varies_there_is_a_column_that_says_nothing():
+    made = design(np.ones((5, 3), np.float32))
+    assert made.names == ("nothing varies",) and (made.points == np.zeros((5, 1))).all()
 
 
 # ---------------------------------------------------------------------- the line

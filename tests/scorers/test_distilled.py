@@ -193,27 +193,8 @@ def test_indicators_help_where_vectors_do_not_show_it():
     assert np.ptp(made.values[gaps]) < 1e-6  # nothing is known of these but that they lack it
 
 
-def test_examples_of_another_dataset_are_enough_to_learn_from():
-    given, other = Planted(n=300, seed=1), Planted(n=200, seed=1)
-    weights = np.random.default_rng(0).normal(size=16)
-    scores = np.asarray(other.features.values, np.float64) @ weights
-    examples = {
-        "examples": other.features,
-        "example_scores": Score(other.pool.fingerprint, scores, Missing.none(200), "evol complexity", True),
-    }
-    made = Distilled(**QUICK).score(given.pool, Runtime(), features=given.features, **examples)
-    truth = np.asarray(given.features.values, np.float64) @ weights
-    assert np.corrcoef(made.values, truth)[0, 1] > 0.999
-    assert made.name == "distilled evol complexity"
-    assert made.info["n_examples"] == made.info["n_train"] == 200
-    assert made.info["left_out"]["spearman"] > 0.99
-    assert made.info["interval"].endswith("there are 0")
-    assert (made.columns["judged"] == 0).all()
-
-
-def test_what_does_not_fit_together_is_an_error_with_a_hint():
-    given, other = Planted(n=60), Planted(n=40, d=5, seed=3)
-    score = Score(other.pool.fingerprint, np.zeros(40), Missing.none(40), "s", True)
+def test_too_few_judgements_are_an_error_with_a_hint():
+    given = Planted(n=60)
     run = Distilled(**QUICK).score
     with pytest.raises(CurationError, match="too few scores to learn from: 0"):
         run(given.pool, Runtime(), features=given.features)
@@ -222,12 +203,6 @@ def test_what_does_not_fit_together_is_an_error_with_a_hint():
             given.pool, Runtime(), features=given.features, judged=given.judge(given.order[:10]),
             calibration=given.judge(given.order[:9]),
         )  # fmt: skip
-    with pytest.raises(CurationError, match="examples are vectors and scores"):
-        run(given.pool, Runtime(), features=given.features, examples=other.features)
-    with pytest.raises(CurationError, match="examples have 5 columns, features 16"):
-        run(given.pool, Runtime(), features=given.features, examples=other.features, example_scores=score)
-    with pytest.raises(CurationError, match="different datasets"):
-        run(given.pool, Runtime(), features=given.features, examples=given.features, example_scores=score)
 
 
 def test_a_judge_that_says_the_same_of_all_rows_is_told_as_such():
