@@ -116,6 +116,18 @@ def test_a_connection_is_tested_with_one_request(served, loopback):
     assert json.loads(run("connections", "test", "judge", "--json")[1])["tokens_in"] > 0
 
 
+def test_what_a_server_calls_its_model_does_not_steer_the_terminal(here, tmp_path, monkeypatch):
+    from curation.models.chat import client
+    from curation.models.chat.types import Answer, Reply
+
+    evil = Reply("a\x1b[2Jb", model="m\x1b]0;title\x07\x9b2J")
+    monkeypatch.setattr(client, "ask_all", lambda *_: [Answer(evil)])
+    assert here("connections", "add", "judge", "--address", "http://127.0.0.1:1/v1", "--model", "m")[0] == 0
+    code, out, _ = here("connections", "test", "judge")
+    assert code == 0 and "answers" in out and "title" in out
+    assert not set(out) & {"\x1b", "\x07", "\x9b"}
+
+
 # ------------------------------------------------------------------ cost
 
 

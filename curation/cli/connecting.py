@@ -9,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from curation.cli.show import JsonOption, err, out, print_json, seconds_text, table
+from curation.cli.spending import printable
 from curation.core.errors import CurationError, ModelError
 from curation.core.runtime import Runtime
 from curation.core.spending import Meter, Prices
@@ -133,8 +134,8 @@ def test(name: NameArgument, as_json: JsonOption = False) -> None:
         return None
     out.print(f"'{name}' answers: {' '.join(reply.text.split())[:200]!r}")
     out.print(
-        f"{reply.model or connection.model}, {seconds_text(reply.seconds)}, {reply.tokens_in:,} tokens read and "
-        f"{reply.tokens_out:,} written, {'with' if reply.first else 'without'} log-probabilities"
+        f"{printable(reply.model or connection.model)}, {seconds_text(reply.seconds)}, {reply.tokens_in:,} tokens read "
+        f"and {reply.tokens_out:,} written, {'with' if reply.first else 'without'} log-probabilities"
     )
     if reply.finish == "length":
         err.print("note: the reply was cut off at 64 tokens; a model that thinks aloud needs more of them")
