@@ -308,6 +308,8 @@ class DatasetWriter:
                 self._fields[field] = None
         source, record = row.source.encode(), row.record.encode()
         self._digest.update(_ROW_HEAD.pack(content, copy, len(source), len(record)) + source + record)
+        if row.parent:  # equal rows made from other ones are another dataset
+            self._digest.update(row.parent.encode())
         prompt, response = prompt_of(row.messages), response_of(row.messages)
         values = (content, copy, row.source, row.line, row.form, prompt, response, messages)
         self._batch.append((*values, tools, row.record, row.parent))

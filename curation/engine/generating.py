@@ -52,7 +52,7 @@ def generate(
     name = f"{pool.name} ({made.name})"
     counts = Counter((row.source or name, row.form) for row in made.rows)
     sources = [{"name": source, "form": form, "rows": n, "rejected": 0} for (source, form), n in counts.items()]
-    origin = {"made_from": pool.fingerprint, "made_by": method.use(), "sources": sources}
+    origin: dict[str, Any] = {"made_from": pool.fingerprint, "made_by": method.use(), "sources": sources}
     origin |= {name: True for name in ("weak", "stand_in") if made.info.get(name)}  # what is made of weak words is weak
     stored = workspace.add_rows(_with_parents(made, parents, pool, name), name, origin)
     whole = made.missing.scatter(rows, len(pool), "")

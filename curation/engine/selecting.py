@@ -36,6 +36,11 @@ def select(
     """
     absent = _absent(method, pool, ports, within, step.within[0] if step.within else "")
     eligible = np.flatnonzero(~absent.mask)
+    if within is not None and not len(within) and method.budgeted():
+        # nothing is left to pick from because an earlier step kept nothing, which is an answer and no mistake
+        return Made(
+            _nothing(method, pool, absent, step.within[0] if step.within else ""), size_of(pool, eligible, ports, 0)
+        )
     if not len(eligible):
         reasons = "; ".join(f"{v:,} rows {k}" for k, v in absent.counts().items())
         raise CurationError("no row is eligible", reasons or "the dataset has no rows")
@@ -61,6 +66,16 @@ def select(
             why.append(f"only {len(eligible):,} rows are eligible")
         order = dataclasses.replace(order, short_by=wanted - len(order), short_reason="; ".join(why))
     return Made(_finish(order, absent, ports), size, whole=whole)
+
+
+def _nothing(method: Selector, pool: Dataset, absent: Missing, name: str) -> Selection:
+    """No pick, with the reason."""
+    unit, number = parse_budget(getattr(method, "budget"))  # noqa: B009 - as above
+    wanted = int(number) if unit == "rows" else 0
+    empty = Selection(
+        pool.fingerprint, len(pool), np.empty(0, np.int64), short_by=wanted, short_reason=f"`{name}` is empty"
+    )
+    return dataclasses.replace(empty, stage=absent.codes, stages=absent.reasons)
 
 
 def _absent(method: Selector, pool: Dataset, ports: dict[str, Any], within: Selection | None, name: str) -> Missing:

@@ -158,7 +158,7 @@ class _Planner:
         self.kinds[name] = KINDS.get(kind)
         given = self.bindings.get(name)
         if given is None and kind == "dataset" and not spec.optional:
-            stored = self.workspace.datasets()
+            stored = [d for d in self.workspace.datasets() if not d.made_from]  # rows that a step made were not brought
             first = next(n for n, other in self.recipe.inputs.items() if other.type == spec.type)
             # with a single dataset there is nothing to choose, but it is not its own queries or evaluation set
             if len(stored) != 1 or name != first:

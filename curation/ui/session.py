@@ -76,17 +76,18 @@ def forget_dataset() -> None:
 
 
 def dataset_info() -> DatasetInfo | None:
-    """The current dataset's line in the list: the one in the address, else the last one used, else the newest."""
+    """The current dataset's line in the list: the one in the address, else the last one used, else the newest file."""
     infos = workspace().datasets()
     if not infos:
         return None
+    newest = next((d for d in infos if not d.made_from), infos[0])  # not rows that a step made
     by_name = {d.name: d for d in infos} | {d.fingerprint: d for d in infos}
     asked = st.query_params.get(DATASET_PARAMETER) or st.session_state.get(DATASET_PARAMETER)
     if not asked and (first := _asked_at_start()) in by_name:  # it may have been removed since
         asked = first
     if asked and asked not in by_name:
-        st.warning(f"There is no dataset called {plain(asked)} here; showing {plain(infos[0].name)}.")
-    info = by_name.get(asked or "", infos[0])
+        st.warning(f"There is no dataset called {plain(asked)} here; showing {plain(newest.name)}.")
+    info = by_name.get(asked or "", newest)
     if _came_back():
         st.session_state[DATASET_PARAMETER] = info.name
     else:

@@ -213,6 +213,7 @@ class Workspace:
                     sources=facts.get("sources", []),
                     created=facts.get("created", 0.0),
                     bytes=folder_bytes(folder),
+                    made_from=str(facts.get("made_from", "")),
                 )
             )
         return sorted(found, key=lambda d: (-d.created, d.fingerprint))

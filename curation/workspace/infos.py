@@ -29,7 +29,7 @@ class Added:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """One line of the list of datasets."""
+    """One line of the list of datasets; `made_from` is the fingerprint of the one whose rows a step made it from."""
 
     name: str
     fingerprint: str
@@ -38,6 +38,7 @@ class DatasetInfo:
     sources: list[dict[str, Any]]
     created: float
     bytes: int
+    made_from: str = ""
 
 
 @dataclass(frozen=True)

@@ -177,3 +177,27 @@ def test_origin_is_told(workspace: Workspace) -> None:
     facts = workspace.dataset(outcome.artifact("best").dataset).facts
     assert facts["made_from"] == workspace.dataset("pool").fingerprint and facts["made_by"] == USE
     assert [(s["name"], s["form"], s["rows"]) for s in facts["sources"]] == [("pool (twice)", "alpaca", 6)]
+
+
+def test_made_rows_do_not_make_it_unclear_which_file_is_meant(workspace: Workspace) -> None:
+    run(plan(Recipe.read(RECIPE), workspace), workspace)
+    assert len(workspace.datasets()) == 2
+    assert plan(Recipe.read(RECIPE), workspace).datasets == [workspace.dataset("pool").fingerprint]
+
+
+def test_nothing_left_to_pick_from_is_an_empty_pick_with_its_reason(workspace: Workspace) -> None:
+    text = """
+inputs: {pool: Dataset}
+steps:
+  length: {use: scorer/length, on: $pool}
+  none: {use: selector/threshold, score: $length, above: 1000}
+  some: {use: selector/random, on: $pool, within: $none, budget: 3}
+  all: {use: selector/rows, on: $pool, rows: "0-1"}
+  both: {use: selector/union, of: [$all, $some]}
+result: $both
+"""
+    outcome = run(plan(Recipe.read(text), workspace), workspace)
+    some, both = outcome.artifact("some"), outcome.artifact("both")
+    assert isinstance(some, Selection) and isinstance(both, Selection)
+    assert len(some) == 0 and some.short_by == 3 and some.short_reason == "`none` is empty"
+    assert both.order.tolist() == [0, 1]
