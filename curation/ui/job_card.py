@@ -13,7 +13,7 @@ from curation.estimates import Estimate
 from curation.jobs import Status
 from curation.ui.components import errors_shown
 from curation.ui.metrics_view import job_curves
-from curation.ui.text import ago, duration, number, plain, size
+from curation.ui.text import ago, duration, money, number, plain, size
 from curation.workspace import Workspace
 
 POLL_S = 1.5
@@ -33,6 +33,15 @@ MEANINGS = {
     "cancelled": "Stopped by you; what was finished is stored.",
     "lost": "Its process is gone (killed, or the machine was switched off); what was finished is stored.",
 }
+
+
+CAPPED = "Stopped before it went beyond what it may cost; what was answered is stored."
+
+
+def was_capped(status: Status) -> bool:
+    """True where a limit ended the run."""
+    limited = any(v is not None for v in status.caps.values())
+    return status.state in ("cancelled", "failed") and limited and "the cap of" in status.message
 
 
 def seconds_left(status: Status) -> float | None:
@@ -79,8 +88,8 @@ def spent_line(status: Status) -> str:
     tokens = int(spent.get("tokens_in", 0)) + int(spent.get("tokens_out", 0))
     parts = [of("calls", f"{int(spent.get('calls', 0)):,}") + " calls", of("tokens", f"{tokens:,}") + " tokens"]
     if spent.get("money") or "money" in caps:
-        money = of("money", f"{spent.get('money', 0.0):,.2f}")
-        parts.append(f"{money} {spent.get('currency', '')}")
+        most = f" of {caps['money']:,.2f}" if "money" in caps else ""
+        parts.append(money(float(spent.get("money", 0.0)), f"{most} {spent.get('currency', '')}".strip()))
     if spent.get("retries"):
         parts.append(f"{int(spent['retries']):,} sent again")
     if spent.get("reused"):
@@ -100,7 +109,10 @@ def job_card(workspace: Workspace, status: Status, *, details: bool = True) -> N
     with st.container(border=True, key=f"job.{status.id}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain(status.title)}**", width="content")
-            st.badge(status.state, icon=icon, color=colour, help=MEANINGS[status.state])
+            if was_capped(status):
+                st.badge("stopped at its limit", icon=":material/vertical_align_top:", color="orange", help=CAPPED)
+            else:
+                st.badge(status.state, icon=icon, color=colour, help=MEANINGS[status.state])
             where = f"{plain(status.dataset)} · " if status.dataset else ""
             st.caption(f"{where}{ago(status.started)} · {duration(elapsed(status))}", width="stretch")
             _buttons(workspace, status)
@@ -109,7 +121,10 @@ def job_card(workspace: Workspace, status: Status, *, details: bool = True) -> N
         if line := spent_line(status):
             st.caption(f":material/payments: {plain(line)}")
         if status.message:
-            st.error(plain(status.message), icon=":material/error:")
+            if status.state == "cancelled":  # as it was wanted, so nothing went wrong
+                st.info(plain(status.message), icon=":material/info:")
+            else:
+                st.error(plain(status.message), icon=":material/error:")
             if status.hint:
                 st.caption(f":material/lightbulb: {plain(status.hint)}")
         if details:

@@ -136,7 +136,9 @@ def _told(answer: Mapping[str, Any]) -> None:
         return
     with st.container(horizontal=True, gap="small", key=f"{TEST}.facts"):
         _fact(answer.get("reached"), "reached", "not reached")
-        _fact(answer.get("model_there"), "model is there", "model is not there", "not said whether the model is there")
+        if answer.get("reached"):
+            unknown = "its list names other models" if answer.get("models") else "it does not list its models"
+            _fact(answer.get("model_there"), "model is there", "model is not there", unknown)
         if answer.get("seconds") is not None:
             st.badge(f"replies in {duration(float(answer['seconds']))}", icon=":material/timer:", color="gray")
         _fact(answer.get("structured"), "structured replies", "no structured replies: plain text is read")
@@ -147,13 +149,11 @@ def _told(answer: Mapping[str, Any]) -> None:
                 help="Give it more tokens in the method's settings, or switch thinking off: it is paid for",
             )  # fmt: skip
     if answer.get("message"):
-        st.error(plain(str(answer["message"])), icon=":material/error:")
-    if answer.get("hint"):
-        st.caption(f":material/lightbulb: {plain(str(answer['hint']))}")
+        error_box(CurationError(str(answer["message"]), str(answer.get("hint") or "")))
     if answer.get("given_up"):
         st.caption(plain(f"The server does not take: {', '.join(map(str, answer['given_up']))}. It is left out."))
     if answer.get("models") and not answer.get("model_there"):
-        st.caption("Models there:")
+        st.caption("Models in its list:")
         st.code("\n".join(map(str, answer["models"][:30])), language=None)
 
 

@@ -22,8 +22,8 @@ from curation.ui.judge_apart import ask_apart, found, problem, waiting
 from curation.ui.judge_form import price_inputs
 from curation.ui.judge_method import Judge
 from curation.ui.judge_rows import Which
-from curation.ui.judge_try import money, requests_view
-from curation.ui.text import duration, number, plain
+from curation.ui.judge_try import requests_view
+from curation.ui.text import duration, money, number, plain
 from curation.workspace import Workspace
 
 COST = "judge.cost"
@@ -141,9 +141,20 @@ def _spent(answer: Mapping[str, Any], prices: Prices | None) -> str:
 
 def _tiles(calls: Calls, cost: Cost, connection: Connection) -> None:
     silent = calls.rows - calls.asked
-    asked = f"of {number(calls.rows)}" + (f"; {number(silent)} ask nothing" if silent else "")
+    stored_rows = int((calls.counts > 0).sum()) - calls.open
+    notes = [f"of {number(calls.rows)}"]
+    notes += [f"{number(stored_rows)} stored"] if stored_rows else []
+    notes += [f"{number(copies)} copies"] if (copies := calls.asked - stored_rows - calls.open) > 0 else []
+    notes += [f"{number(silent)} ask nothing"] if silent else []
+    asked = "; ".join(notes)
     tiles = [
-        Tile("Rows to ask about", number(calls.open), "Rows whose reply is not stored yet", asked),
+        Tile(
+            "Rows to ask about",
+            number(calls.open),
+            "Rows whose reply is not stored yet. Copies ask the "
+            "same as an earlier row and take over its reply; a row without a response asks nothing",
+            asked,
+        ),
         Tile(
             "Calls", _about_number(cost.calls), "Requests that will be sent", f"{number(calls.stored)} stored already"
         ),
@@ -243,7 +254,7 @@ def _caps(connection: Connection, cost: Cost) -> Caps | None:
     if priced and cost.money is not None and np.isfinite(cost.money.high) and cost.money.high > 0:
         high = float(np.ceil(cost.money.high * 100) / 100)
         most.button(
-            f"At most {money(high, currency)}", icon=":material/vertical_align_top:", key=f"{COST}.cap.high",
+            f"At most {high:,.2f} {currency}", icon=":material/vertical_align_top:", key=f"{COST}.cap.high",
             on_click=lambda: st.session_state.update({f"{COST}.cap.money": high}),
             help="The upper end of the estimate",
         )  # fmt: skip

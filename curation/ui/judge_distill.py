@@ -12,19 +12,23 @@ from curation.core.dataset import Dataset
 from curation.core.spending import Caps
 from curation.recipe import Recipe, preset_names
 from curation.ui import pool, session
-from curation.ui.components import Tile, stat_tiles
+from curation.ui.components import Tile, next_step, stat_tiles
 from curation.ui.judge_method import Judge
+from curation.ui.judge_result import DISTILLED
 from curation.ui.judge_run import start_judge
 from curation.ui.pool import Stored
 from curation.ui.text import number, percent, plain
 from curation.workspace import Workspace
 
 PRESET = "judge-distilled"
-DISTILLED = "scorer/distilled"
 CONFORMAL = "selector/conformal"
 STAGE = "scorer/alpagasus"
 """The method of the preset's steps that ask; the chosen one takes its place."""
 KEY = "judge.few"
+LEAST_AUC, LEAST_RANK = 0.6, 0.2
+"""Below both, a learnt judge is called not learnt."""
+LEARNT = "learnt from few"
+"""What the title of such a job ends with."""
 ROUNDS = 3
 CHECKED, BEGUN = 200, 100
 """Rows at random for calibration, and to begin with, as the preset has them."""
@@ -32,7 +36,7 @@ MEASURES = {"spearman": "rank correlation with the judge", "auc": "AUC at the th
             "half_width": "half-width of the interval"}  # fmt: skip
 
 
-def few_view(workspace: Workspace, dataset: Dataset, judge: Judge | None) -> None:
+def few_view(workspace: Workspace, dataset: Dataset, judge: Judge | None, *, running: bool = False) -> None:
     """What was learnt before, and the form for another time."""
     if PRESET not in preset_names():
         st.info("The recipe that learns a judge is not in this version.", icon=":material/extension_off:")
@@ -46,7 +50,7 @@ def few_view(workspace: Workspace, dataset: Dataset, judge: Judge | None) -> Non
         learnt_view(dataset, next(s for s in found if s.key == key))
     box = st.expander("Learn the judge again", icon=":material/model_training:") if found else st.container()
     with box:
-        _ask(workspace, dataset, judge)
+        _ask(workspace, dataset, judge, running)
 
 
 def learnt(fingerprint: str) -> list[Stored]:
@@ -61,7 +65,7 @@ ROUND_STEPS = tuple(f"model_{i}" for i in range(1, 10))
 # ------------------------------------------------------------------ asking
 
 
-def _ask(workspace: Workspace, dataset: Dataset, judge: Judge | None) -> None:
+def _ask(workspace: Workspace, dataset: Dataset, judge: Judge | None, running: bool) -> None:
     st.markdown(
         "Instead of every row the judge reads some hundred: **200 at random** to measure by, some to begin with, "
         "and then "
@@ -99,10 +103,11 @@ def _ask(workspace: Workspace, dataset: Dataset, judge: Judge | None) -> None:
     recipe = distilled_recipe(judge, float(threshold), int(each), rate / 100)
     most = total if judge.method.calls_per_row() <= 1 else None
     if st.button(
-        f"Ask about {number(total)} rows and learn", type="primary", icon=":material/model_training:", key=f"{KEY}.run"
-    ):
+        f"Ask about {number(total)} rows and learn", type="primary", icon=":material/model_training:", key=f"{KEY}.run",
+        disabled=running, help="The run above comes first" if running else None,
+    ):  # fmt: skip
         # twice the calls: replies that cannot be read are asked for again, and some rows are judged twice
-        start_judge(workspace, dataset, recipe, {"pool": dataset.fingerprint}, "learnt from few",
+        start_judge(workspace, dataset, recipe, {"pool": dataset.fingerprint}, LEARNT,
                     Caps(calls=2 * most) if most else Caps())  # fmt: skip
     with st.expander("The recipe that this button runs", icon=":material/receipt_long:"):
         st.code(recipe.yaml(), language="yaml")
@@ -155,6 +160,12 @@ def learnt_view(dataset: Dataset, stored: Stored) -> None:
              _coverage(info)),
     ]  # fmt: skip
     stat_tiles(tiles)
+    if not learnt_well(good):
+        st.warning(
+            "**The judge could not be learnt from these rows:** what is foretold tells good rows hardly better than "
+            "chance. Keep rows by what the judge itself said, or ask it about all rows.",
+            icon=":material/psychology_alt:",
+        )
     if info.get("interval"):
         st.warning(plain(f"Intervals: {info['interval']}."), icon=":material/straighten:")
     length = good.get("spearman_judge_length")
@@ -163,6 +174,13 @@ def learnt_view(dataset: Dataset, stored: Stored) -> None:
         st.caption(f":material/straighten: {said}{_or_dash(good.get('spearman_predicted_length'))}.")
     _selected(dataset, stored)
     _more(info.get("more"))
+
+
+def learnt_well(good: Mapping[str, Any]) -> bool:
+    """False where the calibration rows show that next to nothing was learnt; where they cannot tell, True."""
+    found = [(good.get(name), least) for name, least in (("auc", LEAST_AUC), ("spearman", LEAST_RANK))]
+    told = [float(value) >= least for value, least in found if value is not None and value == value]
+    return not told or any(told)
 
 
 def _or_dash(value: Any) -> str:
@@ -186,15 +204,19 @@ def _selected(dataset: Dataset, stored: Stored) -> None:
         if info.use == CONFORMAL and info.manifest.get("ports", {}).get("distilled") == stored.key:
             made: Any = session.artifact(info.key)
             facts = made.info
-            said = (
-                f"{number(len(made))} rows are kept: {number(facts.get('taken_as_judged', 0))} that the judge "
-                "called good, "
-                f"and {number(facts.get('taken_by_test', 0))} of {number(facts.get('tested', 0))} others, of which on "
-                f"average at most {100 * float(facts.get('rate', 0)):.0f} % are not good by the judge."
-            )
-            st.markdown(f":material/bookmark: {plain(said)}")
+            taken, others = int(facts.get("taken_by_test", 0)), number(facts.get("tested", 0))
+            said = f"{number(len(made))} rows are kept: {number(facts.get('taken_as_judged', 0))} that the judge "
+            said += f"called good, and {number(taken)} of {others} others"
+            if taken:
+                said += f", of which on average at most {100 * float(facts.get('rate', 0)):.0f} % are not good by the "
+                said += "judge"
+            st.markdown(f":material/bookmark: {plain(said)}.")
             if facts.get("note"):
-                st.info(plain(f"{facts['note']}."), icon=":material/info:")
+                note = str(facts["note"])
+                st.info(plain(f"{note[:1].upper()}{note[1:]}."), icon=":material/info:")
+            with st.container(horizontal=True, key=f"{KEY}.next"):
+                next_step("See them on the Select page", "pages/select.py", primary=False)
+                next_step("Export them", "pages/export.py", primary=False)
             return
 
 

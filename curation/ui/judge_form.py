@@ -10,7 +10,13 @@ from pydantic import ValidationError
 
 from curation.core.errors import CurationError
 from curation.core.spending import Prices
-from curation.models.chat.connections import STAND_IN, Connection, remove_connection, save_connection
+from curation.models.chat.connections import (
+    STAND_IN,
+    Connection,
+    connections,
+    remove_connection,
+    save_connection,
+)
 from curation.ui.components import error_box
 from curation.ui.judge_servers import SERVERS
 from curation.ui.text import plain, prose
@@ -119,6 +125,9 @@ def _fields(of: str) -> tuple[Connection | None, dict[str, list[str]]]:
         with st.expander("Prices, speed, form of the replies", icon=":material/tune:"):
             _more(places)
     made, errors = check()
+    if made is not None and of == NEW and made.name in connections():
+        name, made = made.name, None
+        errors = {"name": [f"there is a connection “{name}” already: change it, or take another name"]}
     for field, messages in errors.items():
         if field in places and not st.session_state.get(f"{FORM}.{field}"):
             places[field].caption(":material/edit: Still to be filled in.")

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from curation.core.artifacts import Selection
 from curation.core.dataset import Dataset
 from curation.core.errors import CurationError
 from curation.core.row_ranges import format_rows, rows_digest
 from curation.recipe import Recipe
-from curation.ui import pool
-from curation.ui.components import error_box
-from curation.ui.judge_result import Cut
+from curation.ui import pool, session
+from curation.ui.components import error_box, next_step
+from curation.ui.judge_result import Cut, fields_of
 from curation.ui.quota_ask import QuotaWish, ask_quota
-from curation.ui.run_panel import start_now
+from curation.ui.run_panel import follow, newest_job, start_now
 from curation.ui.score_consent import consent
 from curation.ui.select_recipe import Wish, selection_recipe
 from curation.ui.text import number
@@ -24,13 +25,14 @@ from curation.workspace import Workspace
 
 KEPT = "Judge keeps"
 """Kind of the jobs that keep rows above a threshold."""
+STARTED = "judge.kept.started"
 
 
 def keep_view(workspace: Workspace, dataset: Dataset, cut: Cut, restored: Sequence[int]) -> None:
     """The cut as a selection, with a quota where one is wanted; rows found wrongly dropped join it."""
     kept = int(cut.keeps().sum())
     with st.expander("A minimum or maximum for every category", icon=":material/balance:"):
-        quota, sound = ask_quota(dataset, key="judge.quota")
+        quota, sound = ask_quota(dataset, key="judge.quota", fields=fields_of(dataset))
         if quota is not None and quota.at_least:
             st.caption(
                 ":material/info: With a minimum as many rows are kept as the threshold keeps, the best ones; where a "
@@ -49,12 +51,34 @@ def keep_view(workspace: Workspace, dataset: Dataset, cut: Cut, restored: Sequen
             except CurationError as error:
                 error_box(error)
             else:
+                st.session_state[STARTED] = True
                 start_now(workspace, recipe, bindings, title=f"{KEPT}: {dataset.name}")
         if pool.best_layout(dataset.fingerprint) is not None and st.button(
             "Colour the map by this score", icon=":material/bubble_chart:", key="judge.map"
         ):
             st.session_state.update({"map.colour": cut.stored.name, "map.colour.own": True})
             st.switch_page("pages/map.py", query_params=dict(st.query_params))
+
+
+def kept_view(workspace: Workspace, dataset: Dataset) -> None:
+    """The newest job that keeps rows while it runs, and once it is done what to do with them."""
+    follow(workspace, dataset, KEPT, key="judge.kept")
+    status = newest_job(workspace, dataset, KEPT)
+    if status is None or status.state != "done" or not st.session_state.get(STARTED):
+        return
+    made = session.artifact(status.result) if workspace.has(status.result) else None
+    if not isinstance(made, Selection):
+        return  # it was removed since
+    with st.container(horizontal=True, vertical_alignment="center", border=True, gap="small", key="judge.kept.done"):
+        st.markdown(
+            f":green[:material/check_circle:] **{number(len(made))} rows are kept** as a selection.",
+            width="stretch",
+        )
+        next_step("See them on the Select page", "pages/select.py", primary=False)
+        next_step("Export them", "pages/export.py", primary=False)
+        if st.button("Close", icon=":material/close:", type="tertiary", key="judge.kept.close"):
+            st.session_state.pop(STARTED)
+            st.rerun()
 
 
 def keep_recipe(

@@ -8,8 +8,8 @@ from curation.core.dataset import Dataset
 from curation.ui.components import empty_state, next_step
 from curation.ui.judge_connect import connect_panel
 from curation.ui.judge_cost import cost_panel
-from curation.ui.judge_distill import few_view
-from curation.ui.judge_keep import KEPT, keep_view
+from curation.ui.judge_distill import LEARNT, few_view
+from curation.ui.judge_keep import keep_view, kept_view
 from curation.ui.judge_method import Judge, method_panel
 from curation.ui.judge_report import report_view
 from curation.ui.judge_result import (
@@ -26,7 +26,6 @@ from curation.ui.judge_run import follow_judge, run_button
 from curation.ui.judge_spot import restored_rows, spot_view
 from curation.ui.judge_try import try_panel
 from curation.ui.pool import Stored
-from curation.ui.run_panel import follow
 from curation.workspace import Workspace
 
 PART = "judge.part"
@@ -43,11 +42,12 @@ SEEN = "judge.seen"
 def judge_page(workspace: Workspace, dataset: Dataset) -> None:
     """Everything below the page's title."""
     status = follow_judge(workspace, dataset)
-    follow(workspace, dataset, KEPT, key="judge.kept")
+    kept_view(workspace, dataset)
     found = judged(dataset.fingerprint)
     running = status is not None and not status.ended
     if status is not None and status.state == "done" and st.session_state.get(SEEN) not in (None, status.id) and found:
-        st.session_state[PART] = "result"  # a run has ended while the page was open
+        # a run has ended while the page was open
+        st.session_state[PART] = "few" if status.title.endswith(LEARNT) else "result"
     if status is not None and status.ended:
         st.session_state[SEEN] = status.id
     elif running:
@@ -65,9 +65,9 @@ def judge_page(workspace: Workspace, dataset: Dataset) -> None:
     if part == "try":
         try_panel(workspace, dataset, judge)
     elif part == "all":
-        _all(workspace, dataset, judge)
+        _all(workspace, dataset, judge, running)
     elif part == "few":
-        few_view(workspace, dataset, judge)
+        few_view(workspace, dataset, judge, running=running)
     elif not found:
         empty_state(
             ":material/gavel:", "No judge has read these rows yet.",
@@ -84,7 +84,7 @@ def _judge(workspace: Workspace, dataset: Dataset) -> Judge | None:
     return method_panel(workspace, dataset, connection)
 
 
-def _all(workspace: Workspace, dataset: Dataset, judge: Judge | None) -> None:
+def _all(workspace: Workspace, dataset: Dataset, judge: Judge | None, running: bool) -> None:
     if judge is None:
         st.caption(":material/edit: First the connection and the method.")
         return
@@ -93,7 +93,7 @@ def _all(workspace: Workspace, dataset: Dataset, judge: Judge | None) -> None:
         return
     cost, caps = cost_panel(workspace, dataset, judge, which)
     if cost is not None:
-        run_button(workspace, dataset, judge, which, cost, caps)
+        run_button(workspace, dataset, judge, which, cost, caps, running=running)
 
 
 def _judged(workspace: Workspace, dataset: Dataset, found: list[Stored], part: str) -> None:

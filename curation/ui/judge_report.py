@@ -43,6 +43,8 @@ def say(found: Mapping[str, Any] | None, *, percent: bool = False, digits: int =
             return "?"
         return f"{100 * value:.0f} %" if percent else f"{value:.{digits}f}"
 
+    if one(found["low"]) == one(found["high"]) == "?":
+        return one(found["value"])
     return f"{one(found['value'])} ({one(found['low'])} to {one(found['high'])})"
 
 
@@ -116,11 +118,11 @@ def _foretold(dataset: Dataset, stored: Stored) -> None:
     if isinstance(found, str):
         st.caption(plain(f"This cannot be said: {found}."))
         return
-    st.caption(
-        f"Counts such as length, lines and digits explain R² = {found.trees_r2:.2f} of the order of "
-        f"{number(found.rows)} "
-        "rows left out: 0 is nothing, 1 all of it."
-    )
+    counts = f"Counts such as length, lines and digits explain {{}} of the order of {number(found.rows)} rows left out"
+    if found.trees_r2 > 0:
+        st.caption(counts.format(f"R² = {found.trees_r2:.2f}") + ": 0 is nothing, 1 all of it.")
+    else:
+        st.caption(counts.format("nothing") + f": R² = {found.trees_r2:.2f}, no better than guessing the mean.")
     lines = [
         {"feature": name, "R² lost without it": round(fall, 3), "rank correlation": round(rho, 2)}
         for name, fall, rho in zip(found.columns, found.falls, found.correlations, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +28,15 @@ from curation.ui.text import number, percent, plain
 from curation.workspace import Workspace
 
 CHOSEN = "judge.result"
+DISTILLED = "scorer/distilled"
+LEARNING_STEP = re.compile(r"measure|judge_\d+")
+"""Steps that ask, in the preset that learns a judge."""
 ALPAGASUS_CUT = 4.5
 """Published; a judge that gives whole numbers only makes it mean "only the highest"."""
 FEW_VALUES = 60
 """A field of the records with at most so many different values is offered as categories."""
+ROWS_EACH = 5
+"""And when on average at least so many rows share a value: prompts of a small dataset are no categories."""
 LONGEST = 60
 """Letters of such a value."""
 
@@ -61,9 +67,14 @@ class Cut:
 
 
 def judged(fingerprint: str) -> list[Stored]:
-    """Scores that came from asking a chat model, newest first."""
+    """Scores that came from asking a chat model, newest first; those that only a learnt judge needed come last."""
     found = [s for s in pool.scores(fingerprint) if (c := s.method) is not None and issubclass(c, Asking)]
-    return sorted(found, key=lambda s: -s.info.created)
+    return sorted(found, key=lambda s: (_for_learning(s), -s.info.created))
+
+
+def _for_learning(stored: Stored) -> bool:
+    """True for the judgements of a few rows on the way to a learnt judge."""
+    return DISTILLED in str(stored.info.manifest.get("recipe", "")) and bool(LEARNING_STEP.fullmatch(stored.info.step))
 
 
 def choose_result(found: Sequence[Stored]) -> Stored:
@@ -106,6 +117,9 @@ def ask_cut(dataset: Dataset, stored: Stored) -> tuple[Cut, Facts] | None:
         return None
     side: Side = "below" if stored.score.higher_is_better is False else "above"
     key = f"judge.cut.{stored.key}"
+    wanted = st.session_state.pop(f"{key}.wanted", None)
+    if wanted is not None:
+        st.session_state[f"{key}.way"], st.session_state[f"{key}.at"] = "score", wanted
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key=f"{key}.row"):
         way = st.segmented_control(
             "Cut by", ["score", "share"], default="score", required=True, key=f"{key}.way", persist_state="session",
@@ -117,9 +131,11 @@ def ask_cut(dataset: Dataset, stored: Stored) -> tuple[Cut, Facts] | None:
                 "Keep about the best, in %", 1, 99, 20, key=f"{key}.share", persist_state="session",
                 help="Rows with equal scores stay together, so it may be more or fewer",
             )  # fmt: skip
-            at = facts.quantile(1 - share / 100 if side == "above" else share / 100)
+            at = nearest_cut(facts.ordered, share / 100, side)
         else:
-            places = stops(facts)
+            # a threshold that was chosen by its share need not be a stop
+            chosen = st.session_state.get(f"{key}.at")
+            places = sorted({*stops(facts), *([chosen] if isinstance(chosen, float) else [])})
             if len(places) > 1:
                 at = st.select_slider(
                     "Keep from" if side == "above" else "Keep up to", places, _usual(stored, facts, places, side),
@@ -129,6 +145,27 @@ def ask_cut(dataset: Dataset, stored: Stored) -> tuple[Cut, Facts] | None:
                 at = places[0]
                 st.caption("All rows have the same score.")
     return Cut(stored, side, float(at)), facts
+
+
+def go_to(stored_key: str, at: float) -> None:
+    """Set the threshold of a judgement, from the next run of the page on."""
+    st.session_state[f"judge.cut.{stored_key}.wanted"] = float(at)
+
+
+def nearest_cut(ordered: np.ndarray, share: float, side: Side) -> float:
+    """The score from which on (up to which, for "below") the share of rows is nearest to the wanted one.
+
+    Args:
+        ordered: float `[n]`, ascending, n ≥ 1.
+        share: 0 to 1.
+        side: The side that is kept.
+    """
+    different = np.unique(ordered)
+    if side == "above":
+        kept = len(ordered) - np.searchsorted(ordered, different, side="left")
+    else:
+        kept = np.searchsorted(ordered, different, side="right")
+    return float(different[np.argmin(np.abs(kept / len(ordered) - share))])
 
 
 def _usual(stored: Stored, facts: Facts, places: list[float], side: Side) -> float:
@@ -166,9 +203,14 @@ def cut_view(dataset: Dataset, cut: Cut, facts: Facts) -> None:
 def categories_of(dataset: Dataset) -> list[Groups]:
     """Stored labels, the source, and fields of the records with a few different values."""
     found = groups_of(dataset)
-    for name, labels in _fields(dataset.fingerprint, dataset).items():
+    for name, labels in fields_of(dataset).items():
         found.append(Groups(f"field:{name}", f"field: {name}", labels))
     return found
+
+
+def fields_of(dataset: Dataset) -> dict[str, Labels]:
+    """Fields of the records with a few different short values, which may be categories."""
+    return _fields(dataset.fingerprint, dataset)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -178,7 +220,8 @@ def _fields(fingerprint: str, _dataset: Dataset) -> dict[str, Labels]:
         values = _dataset.field(name)
         texts = [v if isinstance(v, str) and 0 < len(v) <= LONGEST else None for v in values]
         different = len(set(texts) - {None})
-        if 2 <= different <= FEW_VALUES and sum(t is not None for t in texts) > len(texts) / 2:
+        filled = sum(t is not None for t in texts)
+        if 2 <= different <= min(FEW_VALUES, filled / ROWS_EACH) and filled > len(texts) / 2:
             found[name] = Labels.from_values(fingerprint, texts)
     return found
 
@@ -204,7 +247,7 @@ def retention_view(dataset: Dataset, cut: Cut) -> None:
     labels = every[key].labels
     values = np.asarray(cut.stored.score.values, np.float64)
     found = retention(labels.codes, labels.names, values, cut.keeps())
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns(2, gap="medium")
     with left:
         _bars(found, f"judge.retention.{key}")
     with right:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,11 @@ from curation.jobs import Status
 from curation.models.chat.live import BIN, HIGH, LOW
 from curation.recipe import Recipe
 from curation.ui.components import Tile, chart, error_box, errors_shown, mode, stat_tiles
-from curation.ui.job_card import elapsed, job_card
+from curation.ui.job_card import elapsed, job_card, seconds_left, was_capped
 from curation.ui.judge_method import Judge
 from curation.ui.judge_rows import Which, judge_recipe
-from curation.ui.judge_try import money
 from curation.ui.run_panel import newest_job
-from curation.ui.text import duration, number, percent, plain
+from curation.ui.text import duration, money, number, percent, plain
 from curation.workspace import Workspace, write_atomically
 from curation.workspace.files import read_facts
 
@@ -37,9 +36,10 @@ EXPECTED = "expected.json"
 
 
 def run_button(
-    workspace: Workspace, dataset: Dataset, judge: Judge, which: Which, cost: Cost | None, caps: Caps | None
-) -> None:
-    """The button that starts the job, and the recipe that it runs."""
+    workspace: Workspace, dataset: Dataset, judge: Judge, which: Which, cost: Cost | None, caps: Caps | None,
+    *, running: bool = False,
+) -> None:  # fmt: skip
+    """The button that starts the job, and the recipe that it runs; not while a run of this page is under way."""
     try:
         recipe, bindings = judge_recipe(workspace, dataset, judge, which)
     except CurationError as error:
@@ -50,11 +50,13 @@ def run_button(
     with st.container(horizontal=True, vertical_alignment="center", key="judge.run.row"):
         if st.button(
             f"Judge {number(rows)} rows", type="primary", icon=":material/gavel:", key="judge.run",
-            disabled=caps is None or not rows, shortcut="Ctrl+Enter",
+            disabled=caps is None or not rows or running, shortcut="Ctrl+Enter",
             help="Runs in a process of its own: this page can be closed",
         ):  # fmt: skip
             start_judge(workspace, dataset, recipe, bindings, judge.method.title, caps or Caps(), cost)
-        if free:
+        if running:
+            st.caption(":material/hourglass_top: The run above comes first.", width="content")
+        elif free:
             st.caption(":material/bolt: Every reply is stored: nothing is sent.", width="content")
         elif caps == Caps():
             st.caption(":material/all_inclusive: No limit is set.", width="content")
@@ -143,14 +145,20 @@ def _live(workspace: Workspace, status: Status) -> None:
 
 def live_numbers(workspace: Workspace, status: Status, expected: Cost | None) -> None:
     """Tiles, the histogram so far and failures of one run."""
-    measured = latest(jobs.metrics(workspace, status.id))
+    metrics = jobs.metrics(workspace, status.id)
+    measured = latest(metrics)
+    # the job's progress is that of its present step, which may ask nobody
+    whole = status.total if "judged" in metrics.get(status.step, {}) else 0.0
+    if "judged" not in measured and not status.spent:
+        st.caption(":material/hourglass_empty: Nobody has been asked yet.")
+        return
     spent = {**{k: v for k, v in measured.items() if not k.startswith(BIN)}, **status.spent}
-    stat_tiles(tiles_of(status, spent, measured, expected))
+    stat_tiles(tiles_of(status, spent, measured, whole, expected))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _histogram(measured)
     with right:
-        failures_table(spent.get("failures") or {}, "Failures so far", key="judge.live.failures")
+        failures_table(spent.get("failures") or {}, "Failed calls so far", key="judge.live.failures")
 
 
 def latest(metrics: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, float]:
@@ -166,21 +174,25 @@ def latest(metrics: Mapping[str, Mapping[str, Sequence[float]]]) -> dict[str, fl
 
 
 def tiles_of(
-    status: Status, spent: Mapping[str, Any], measured: Mapping[str, float], expected: Cost | None
+    status: Status, spent: Mapping[str, Any], measured: Mapping[str, float], total: float, expected: Cost | None
 ) -> list[Tile]:
     """What a running job has done and spent, each number beside what was expected or allowed."""
-    done, total = float(measured.get("judged", status.done)), status.total
+    done = float(measured.get("judged", 0.0))
     caps = {k: v for k, v in status.caps.items() if v is not None}
     tokens = float(spent.get("tokens_in", 0)) + float(spent.get("tokens_out", 0))
     currency = str(spent.get("currency") or (expected.currency if expected else "") or "")
-    tiles = [Tile("Judged", number(done), "Rows", f"{percent(done, total)} of {number(total)}" if total else None)]
+    share = f"{percent(done, total)} of {number(total)}" if total else None
+    tiles = [Tile("Judged", number(done), "Rows, by the step that asked last", share)]
     if (expected is not None and expected.money is not None) or "money" in caps or spent.get("money"):
-        notes = [f"of about {money(expected.money.value, currency)}"] if expected and expected.money else []
+        notes = [_about(expected, expected.money, lambda v: money(v, currency))] if expected and expected.money else []
         notes += [f"limit {money(caps['money'], currency)}"] if "money" in caps else []
-        tiles.append(Tile("Spent", money(float(spent.get("money", 0.0)), currency), None, "; ".join(notes) or None))
-    notes = [f"of about {number(round(expected.tokens.value))}"] if expected and expected.basis != "stored" else []
+        tiles.append(
+            Tile("Spent", money(float(spent.get("money", 0.0)), currency), None, "; ".join(filter(None, notes)) or None)
+        )
+    told = expected is not None and expected.basis != "stored"
+    notes = [_about(expected, expected.tokens, lambda v: number(round(v)))] if expected and told else []
     notes += [f"limit {number(caps['tokens'])}"] if "tokens" in caps else []
-    tiles.append(Tile("Tokens", number(tokens), "Read and written", "; ".join(notes) or None))
+    tiles.append(Tile("Tokens", number(tokens), "Read and written", "; ".join(filter(None, notes)) or None))
     again = int(spent.get("retries", 0))
     notes = [f"limit {number(caps['calls'])}"] if "calls" in caps else []
     notes += [f"{number(again)} sent again"] if again else []
@@ -190,8 +202,15 @@ def tiles_of(
         at_once, most = measured.get("in_flight", 0.0), measured.get("concurrency", 0.0)
         tiles.append(Tile("At once", number(at_once), "Requests under way; the limit adapts to the server",
                           f"limit {number(most)} now" if most else None))  # fmt: skip
-        tiles.append(Tile("Time left", duration(status.seconds_left), None, f"{duration(elapsed(status))} so far"))
+        tiles.append(Tile("Time left", duration(seconds_left(status)), None, f"{duration(elapsed(status))} so far"))
     return tiles
+
+
+def _about(expected: Cost, what: Range, say: Callable[[float], str]) -> str:
+    """What was expected; from the lengths of the texts alone only a limit is known."""
+    if expected.basis != "text":
+        return f"of about {say(what.value)}"
+    return f"of at most {say(what.high)}" if np.isfinite(what.high) else ""
 
 
 def _histogram(measured: Mapping[str, float]) -> None:
@@ -220,11 +239,6 @@ def failures_table(reasons: Mapping[str, int], title: str, *, key: str) -> None:
 
 
 # ------------------------------------------------------------------ ended
-
-
-def was_capped(status: Status) -> bool:
-    """True where a limit ended the run."""
-    return status.state in ("cancelled", "failed") and bool(_caps_set(status)) and "the cap of" in status.message
 
 
 def _caps_set(status: Status) -> dict[str, float]:

@@ -15,7 +15,7 @@ from curation.core.errors import CurationError
 from curation.ui.components import Tile, error_box, errors_shown, stat_tiles
 from curation.ui.conversation import conversation
 from curation.ui.judge_facts import LEVEL, exact_interval, random_rows
-from curation.ui.judge_result import Cut
+from curation.ui.judge_result import Cut, go_to
 from curation.ui.judge_spot_log import Check, Said, SpotChecks
 from curation.ui.text import number, plain, visible
 from curation.workspace import Workspace
@@ -91,7 +91,14 @@ def _begin(log: SpotChecks, cut: Cut, dropped: np.ndarray) -> None:
     if older:
         with st.expander(f"{len(older)} earlier check{'s' if len(older) > 1 else ''} of this judgement"):
             for check in reversed(older):
-                st.caption(f"Threshold {check.cut:.4g}: {_sentence(check)}")
+                with st.container(horizontal=True, vertical_alignment="center", key=f"{SPOT}.older.{check.id}"):
+                    st.caption(f"Threshold {check.cut:.4g}: {_sentence(check)}", width="stretch")
+                    if st.button(
+                        "Look at it" if check.next is None else "Go on with it", key=f"{SPOT}.back.{check.id}",
+                        icon=":material/arrow_forward:", help="Sets the threshold back to that of this check",
+                    ):  # fmt: skip
+                        go_to(check.score, check.cut)
+                        st.rerun()
     st.button(
         f"Read {count} random drops", type="primary", icon=":material/menu_book:", key=f"{SPOT}.begin",
         on_click=_act, args=(_draw, log, cut, dropped),
@@ -153,8 +160,11 @@ def _estimate(check: Check) -> None:
     stat_tiles([
         Tile("Read", f"{read} of {len(check.rows)}", None, f"{check.count('skip')} skipped"),
         Tile("Wrongly dropped", share, "Of the rows that you read", f"{wrong} of {read}" if read else "none read yet"),
-        Tile(f"{LEVEL:.0%} interval", f"{100 * low:.0f} to {100 * high:.0f} %", "Exact, by Clopper and Pearson: it "
-             "holds the true share at least so often, for rows drawn at random", "of all dropped rows"),
+        Tile(
+            f"{100 * LEVEL:.0f} % interval", f"{100 * low:.0f} to {100 * high:.0f} %",
+            "Exact, by Clopper and Pearson: it holds the true share at least so often, for rows drawn at random",
+            "of all dropped rows",
+        ),
         Tile("In rows", f"{number(round(low * check.dropped))} to {number(round(high * check.dropped))}",
              "Rows that the threshold wrongly drops", f"of {number(check.dropped)} dropped"),
     ])  # fmt: skip

@@ -18,7 +18,7 @@ from curation.ui.judge_apart import ask_apart, found, problem, waiting
 from curation.ui.judge_facts import random_rows
 from curation.ui.judge_method import Judge
 from curation.ui.map_panel import open_key
-from curation.ui.text import duration, number, one_line, plain, visible
+from curation.ui.text import duration, money, number, one_line, plain, visible
 from curation.workspace import Workspace
 
 TRY = "judge.try"
@@ -136,12 +136,6 @@ def results(dataset: Dataset, answer: Mapping[str, Any], prices: Prices | None) 
     st.caption(f":material/receipt_long: {plain(' · '.join(parts))}")
 
 
-def money(amount: float, currency: str) -> str:
-    """An amount with as many digits as it needs."""
-    digits = 2 if amount >= 1 or amount == 0 else 4 if amount >= 0.001 else 6
-    return f"{amount:,.{digits}f} {currency}"
-
-
 def verdict(told: Mapping[str, Any]) -> str:
     """What was read off the reply, in a word."""
     if told.get("score") is not None:
@@ -208,8 +202,9 @@ def _read(told: Mapping[str, Any]) -> None:
     for name, value in told.get("columns", {}).items():
         if value is not None:
             st.caption(plain(f"{name.replace('_', ' ')}: {value:.4g}"))
-    if told.get("explanation"):
-        st.text(visible(str(told["explanation"])[:LETTERS_SHOWN]))
+    explanation = str(told.get("explanation") or "")
+    if explanation and explanation.strip() not in {str(r["text"]).strip() for r in told.get("replies", []) if r}:
+        st.text(visible(explanation[:LETTERS_SHOWN]))  # else it is the reply, which stands beside it
 
 
 def requests_view(requests: list[Mapping[str, Any]]) -> None:

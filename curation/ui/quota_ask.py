@@ -24,6 +24,8 @@ WORDS = {
     "length": "length of the response, in bands",
     "source": "source file",
 }
+FIELD = "field:"
+"""What the name of a field of the records follows in a wish."""
 MOST_VALUES = 60
 """Values that get a line of their own; the others are reached by "each"."""
 
@@ -33,7 +35,7 @@ class QuotaWish:
     """What was asked for.
 
     Args:
-        of: A word that recipes know ("cluster"), or the key of stored labels.
+        of: A word that recipes know ("cluster"), the key of stored labels, or `FIELD` and a field of the records.
         at_least: Value → amount.
         at_most: Value → amount.
     """
@@ -43,14 +45,23 @@ class QuotaWish:
     at_most: Mapping[str, int | str] = field(default_factory=dict)
 
 
-def ask_quota(dataset: Dataset, *, key: str) -> tuple[QuotaWish | None, bool]:
+def ask_quota(
+    dataset: Dataset, *, key: str, fields: Mapping[str, Labels] | None = None
+) -> tuple[QuotaWish | None, bool]:
     """Ask for a quota.
+
+    Args:
+        dataset: Whose rows are shared out.
+        key: Of this place on the page.
+        fields: Fields of the records that may be named, with their values as labels.
 
     Returns:
         The quota, None when there is none; and whether what was typed is sound.
     """
     stored = {s.key: s for s in pool.labels(dataset.fingerprint) if not pool.is_duplicates(s)}
     words = {w: name for w, name in WORDS.items() if w != "source" or len(dataset.facts.get("sources", [])) > 1}
+    own = {f"{FIELD}{name}": labels for name, labels in (fields or {}).items()}
+    words |= {f: f"field: {f.removeprefix(FIELD)}" for f in own}
     of = st.selectbox(
         "Share the picks out over", [NONE, *words, *stored], key=f"{key}.of", persist_state="session",
         format_func=lambda k: "nothing: no quotas" if k == NONE else words.get(k) or f"{stored[k].name} (stored)",
@@ -68,8 +79,9 @@ def ask_quota(dataset: Dataset, *, key: str) -> tuple[QuotaWish | None, bool]:
         ),
     }
     amounts: dict[str, dict[str, Any]] = {w: {EVERY: t.strip()} if t.strip() else {} for w, t in bounds.items()}
-    if of in stored:
-        for line in _lines(dataset, stored[of].labels, key=f"{key}.lines.{of}"):
+    named = own.get(of, stored[of].labels if of in stored else None)
+    if named is not None:
+        for line in _lines(dataset, named, key=f"{key}.lines.{of}"):
             for word, column in (("at_least", "at least"), ("at_most", "at most")):
                 if line.get(column):
                     amounts[word][str(line["value"])] = str(line[column]).strip()

@@ -10,7 +10,7 @@ from curation.complete import Step, complete, with_coverage
 from curation.complete.stored import Parts, tidy
 from curation.core.method import Method, find
 from curation.recipe import Input, Recipe, plan, preset_names
-from curation.ui.quota_ask import WORDS, QuotaWish
+from curation.ui.quota_ask import FIELD, WORDS, QuotaWish
 from curation.workspace import Workspace
 
 BY_HAND = ("selector/rows",)
@@ -113,7 +113,14 @@ def _quota(parts: Parts, quota: QuotaWish | None) -> dict[str, Any]:
     """The reserved words of a step that stand for a quota."""
     if quota is None:
         return {}
-    found: dict[str, Any] = {"quota": quota.of if quota.of in WORDS else parts.add(quota.of)}
+    if quota.of in WORDS:
+        of = quota.of
+    elif quota.of.startswith(FIELD):
+        step: Step = {"use": "labeller/column", "on": "$pool", "field": quota.of.removeprefix(FIELD)}
+        of = f"${parts.add_steps({'category': step})['category']}"
+    else:
+        of = parts.add(quota.of)
+    found: dict[str, Any] = {"quota": of}
     if quota.at_least:
         found["at_least"] = dict(quota.at_least)
     if quota.at_most:

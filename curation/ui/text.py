@@ -49,6 +49,12 @@ def percent(part: float, whole: float) -> str:
     return f"{100 * part / whole:.1f} %" if whole else "–"
 
 
+def money(amount: float, currency: str) -> str:
+    """An amount with as many digits as it needs."""
+    digits = 2 if amount >= 1 or amount == 0 else 4 if amount >= 0.001 else 6
+    return f"{amount:,.{digits}f} {currency}"
+
+
 def size(n: float) -> str:
     """Bytes with a unit."""
     for unit in ("B", "KB", "MB", "GB"):

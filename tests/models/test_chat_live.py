@@ -14,7 +14,19 @@ def test_every_score_falls_into_one_bin_and_missing_ones_into_none():
         counted.add(score)
     counted.close()
     assert [said[-1][f"bin_{i}"] for i in range(5)] == [3, 0, 0, 0, 3]
-    assert (said[-1]["bins_low"], said[-1]["bins_high"], said[-1]["scored"]) == (0, 5, 6)
+    assert (said[-1]["bins_low"], said[-1]["bins_high"], said[-1]["scored"]) == (-0.625, 5.625, 6)
+
+
+def test_half_steps_stand_in_the_middle_of_their_bins():
+    said = []
+    counted = LiveScores(Runtime(record=said.append), 0, 5)
+    for score in np.arange(0, 5.5, 0.5):
+        counted.add(score)
+    counted.close()
+    counts = [said[-1][f"bin_{i}"] for i in range(live.BINS)]
+    edges = np.linspace(said[-1]["bins_low"], said[-1]["bins_high"], live.BINS + 1)
+    middles = (edges[:-1] + edges[1:]) / 2
+    assert np.allclose(middles[np.flatnonzero(counts)], np.arange(0, 5.5, 0.5))
 
 
 def test_it_speaks_about_once_a_second(monkeypatch):

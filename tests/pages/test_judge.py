@@ -11,6 +11,8 @@ import pytest
 from curation import jobs
 from curation.core.spending import Caps
 from curation.recipe import Recipe
+from curation.ui.judge_distill import learnt_well
+from curation.ui.judge_result import nearest_cut
 from curation.ui.judge_run import EXPECTED
 from curation.ui.judge_spot_log import SpotChecks
 from curation.workspace import Workspace
@@ -129,6 +131,17 @@ def test_a_connection_is_added_changed_and_removed(new, own_connections):
     at = at.button(key="judge.connect.remove").click().run()
     assert at.selectbox(key="judge.connection").value == "judge"
     assert "vllm" not in own_connections.read_text()
+
+
+def test_a_new_connection_does_not_take_the_place_of_another(new, own_connections):
+    at = new.button(key="judge.connect.add").click().run()
+    at.text_input(key="judge.form.name").set_value("judge").run()
+    at = at.text_input(key="judge.form.model").set_value("some/model").run()
+    assert any("there is a connection “judge” already" in e.value for e in at.error)
+    assert at.button(key="judge.form.save").disabled
+    at = at.text_input(key="judge.form.name").set_value("another").run()
+    assert not at.button(key="judge.form.save").disabled
+    assert own_connections.read_text() == "judge: {kind: stand-in}\n"
 
 
 def test_what_looks_like_a_key_is_refused_under_its_field_and_not_repeated(new, own_connections):
@@ -302,8 +315,14 @@ def test_cutting_by_a_share_keeps_about_that_share(filled, judged_root):
     key, score = judgement(judged_root)[2:]
     at = filled.segmented_control(key=f"judge.cut.{key}.way").set_value("share").run()
     at = at.slider(key=f"judge.cut.{key}.share").set_value(50).run()
-    cut = np.quantile(score.values[np.isfinite(score.values)], 0.5)
-    assert metric(at, "Kept").value == str(int((score.values >= cut).sum()))
+    present = score.values[np.isfinite(score.values)]
+    possible = [int((present >= v).sum()) for v in np.unique(present)]
+    assert int(metric(at, "Kept").value) == min(possible, key=lambda k: abs(k - len(present) / 2))
+
+
+@pytest.mark.parametrize(("side", "share", "cut"), [("above", 0.2, 4), ("above", 0.99, 1), ("below", 0.3, 1)])
+def test_a_share_becomes_the_score_that_comes_nearest_to_it(side, share, cut):
+    assert nearest_cut(np.array([1, 1, 2, 3, 3, 3, 4, 4]), share, side) == cut
 
 
 def test_the_cut_becomes_a_selection(filled, started, judged_root):
@@ -313,6 +332,32 @@ def test_the_cut_becomes_a_selection(filled, started, judged_root):
     last = recipe.steps[recipe.result.removeprefix("$")]
     assert last["use"] == "selector/threshold"
     assert last["above"] == 4.5
+
+
+def test_what_was_kept_is_said_with_ways_on(filled, monkeypatch):
+    def start(workspace, recipe, bindings, *, title="", **more):
+        return jobs.run_here(workspace, recipe, bindings, title=title, device="cpu")[0]
+
+    monkeypatch.setattr("curation.jobs.start", start)
+    at = filled.button(key="judge.keep").click().run()
+    assert not at.exception
+    assert "rows are kept** as a selection" in texts(at)
+    assert any(b.label == "Export them" for b in at.button)
+    at = at.button(key="judge.kept.close").click().run()
+    assert "rows are kept** as a selection" not in texts(at)
+
+
+def test_a_field_of_the_records_can_have_a_quota(filled, started):
+    key = next(s.key for s in filled.selectbox if s.key == "judge.quota.of")
+    options = filled.selectbox(key=key).options
+    field = next((o for o in options if o.startswith("field: ")), None)
+    assert field is not None, options
+    at = filled.selectbox(key=key).set_value(field.replace("field: ", "field:")).run()
+    at = at.text_input(key="judge.quota.most").set_value("50%").run()
+    at.button(key="judge.keep").click().run()
+    steps = started[0][0].steps
+    assert steps["category"] == {"use": "labeller/column", "on": "$pool", "field": field.removeprefix("field: ")}
+    assert steps["threshold"]["quota"] == "$category"
 
 
 def test_the_report_of_the_judge_is_shown(filled, judged_root):
@@ -349,6 +394,20 @@ def test_a_spot_check_hides_the_score_and_remembers_every_answer(filled, open_pa
     assert len(SpotChecks(workspace, dataset.fingerprint, len(dataset)).all()[0].answers) == 2
 
 
+def test_a_check_of_another_threshold_is_gone_on_with(filled):
+    key = judgement(Path(Workspace.open().root))[2]
+    at = part(filled, "spot")
+    at = at.button(key="judge.spot.begin").click().run()
+    at = at.button(key="judge.spot.wrong").click().run()
+    slider = at.select_slider(key=f"judge.cut.{key}.at")
+    at = slider.set_value(min(float(o) for o in slider.options if float(o) > 0.5)).run()
+    assert not any(m.label == "Wrongly dropped" for m in at.metric)
+    at = next(b for b in at.button if b.label == "Go on with it").click().run()
+    assert not at.exception
+    assert metric(at, "Wrongly dropped").value == "100 %"
+    assert at.select_slider(key=f"judge.cut.{key}.at").value == 4.5
+
+
 def test_wrongly_dropped_rows_join_the_selection(filled, started):
     at = part(filled, "spot")
     at = at.button(key="judge.spot.begin").click().run()
@@ -369,6 +428,15 @@ def test_wrongly_dropped_rows_join_the_selection(filled, started):
 def test_few_rows_are_learnt_from_with_the_chosen_judge(new):
     at = part(new, "few")
     assert "ask about all of them instead" in texts(at)
+
+
+@pytest.mark.parametrize(
+    ("good", "well"),
+    [({"auc": 0.37, "spearman": -0.13}, False), ({"auc": 0.9, "spearman": 0.6}, True), ({}, True),
+     ({"auc": None, "spearman": 0.1}, False), ({"auc": 0.55, "spearman": 0.5}, True)],
+)  # fmt: skip
+def test_a_judge_that_could_not_be_learnt_is_told_from_one_that_was(good, well):
+    assert learnt_well(good) is well
 
 
 # ---------------------------------------------------------------------- runs that stop
@@ -393,7 +461,7 @@ def test_a_run_that_a_limit_stopped_goes_on_with_a_higher_one(open_page, few_row
     )
     at = open_page("judge", workspace.root)
     assert not at.exception
-    assert any("cap of 3 calls" in e.value for e in at.error)
+    assert any("cap of 3 calls" in e.value for e in at.info)
     assert metric(at, "Calls").value == "3"
     at.number_input(key=f"judge.raise.{job.id}.calls").set_value(50).run()
     at.button(key="judge.raise.go").click().run()

@@ -121,6 +121,7 @@ class Conversation(Generic[T]):
                 raise
             finally:
                 await self._end()
+                self._record()  # how far it came, also where it was stopped
                 remember(self._connection, self._backend.given_up)
                 await self._backend.close()
         finally:
@@ -138,7 +139,7 @@ class Conversation(Generic[T]):
                 continue
         if self._error is not None:
             raise self._error
-        self._tell(last=True)
+        self._tell()
 
     async def _drain(self) -> None:
         """Let requests under way end: their replies are paid for. Nothing new is sent."""
@@ -164,7 +165,7 @@ class Conversation(Generic[T]):
             await asyncio.gather(*left, return_exceptions=True)
         self._meter.in_flight = 0
 
-    def _tell(self, *, last: bool = False) -> None:
+    def _tell(self) -> None:
         if self._stop.is_set():
             raise JobCancelled("the run was interrupted")
         meter = self._meter
@@ -175,17 +176,20 @@ class Conversation(Generic[T]):
             note += f", {meter.money:.4f} {meter.currency}"
         if paused >= 1:
             note += f"; the server wants a pause of {paused:.0f} s"
-        now = time.monotonic()
-        if last or now - self._recorded >= 1:
-            self._recorded = now
-            self._runtime.record(
-                {
-                    "judged": self._ready, "calls": meter.calls, "reused": meter.reused, "retries": meter.retries,
-                    "tokens_in": meter.tokens_in, "tokens_out": meter.tokens_out, "money": meter.money,
-                    "in_flight": meter.in_flight, "concurrency": meter.concurrency,
-                }
-            )  # fmt: skip
+        if time.monotonic() - self._recorded >= 1:
+            self._record()
         self._runtime.progress(self._ready, self._count, note)
+
+    def _record(self) -> None:
+        meter = self._meter
+        self._recorded = time.monotonic()
+        self._runtime.record(
+            {
+                "judged": self._ready, "calls": meter.calls, "reused": meter.reused, "retries": meter.retries,
+                "tokens_in": meter.tokens_in, "tokens_out": meter.tokens_out, "money": meter.money,
+                "in_flight": meter.in_flight, "concurrency": meter.concurrency,
+            }
+        )  # fmt: skip
 
     # --------------------------------------------------------------------- rows
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from curation.core.runtime import Runtime
 
-BINS = 20
+BINS = 21
 EVERY_S = 1.0
 BIN, LOW, HIGH, SCORED = "bin_", "bins_low", "bins_high", "scored"
 
@@ -24,15 +24,16 @@ class LiveScores:
     ```
 
     Args:
-        runtime: Whose `record` is called with `bin_0` … and the ends of the scale.
-        low: Lowest score that the scale has.
-        high: Highest; it falls into the last bin.
-        bins: Of equal width.
+        runtime: Whose `record` is called with `bin_0` … and the ends of the bins.
+        low: Lowest score that the scale has: the middle of the first bin.
+        high: Highest: the middle of the last bin, so that scores in whole or half steps stand in the middle of theirs.
+        bins: Of equal width, at least 2.
     """
 
     def __init__(self, runtime: Runtime, low: float, high: float, bins: int = BINS) -> None:
         self.counts = np.zeros(bins, np.int64)
-        self._runtime, self._low, self._high, self._said = runtime, float(low), float(high), time.monotonic()
+        half = (float(high) - float(low)) / (bins - 1) / 2
+        self._runtime, self._low, self._high, self._said = runtime, low - half, high + half, time.monotonic()
 
     def add(self, score: float | None) -> None:
         """Count one score; None and NaN, which say that a row has none, are not counted."""

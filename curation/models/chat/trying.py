@@ -79,7 +79,7 @@ async def tried(connection: Connection) -> Tried:
         await _ask(backend, connection, found)
     except Failed as failed:
         found["reached"] = found.get("reached", False) or not failed.unreachable
-        hint = "start the server, or see the address of the connection" if failed.unreachable else ""
+        hint = "start the server, or check the address of the connection" if failed.unreachable else ""
         found.update(message=failed.detail or failed.reason, hint=hint)
     except CurationError as error:
         answered = isinstance(error, ModelError) and connection.kind == "openai"  # only an answer makes one there
