@@ -10,7 +10,6 @@ import pytest
 
 from curation.core.artifacts import Derived, Missing, Model, Score
 from curation.core.dataset import Dataset, Row
-from curation.core.errors import CurationError
 from curation.core.generated import Made
 from curation.core.method import Generator, Method, Scorer, find
 from curation.core.runtime import Runtime
@@ -154,10 +153,11 @@ def test_the_ends_of_the_thresholds(go, workspace):
     assert sorted(rows_of(go("good.above=-1e9"), "good")) == list(range(ROWS))
 
 
-def test_where_nothing_is_necessary_the_second_k_center_says_so(go):
-    with pytest.raises(CurationError, match="step 'more'.*no row is eligible") as error:
-        go("weak.below=-1e9")
-    assert "outside `weak`: at or above" in error.value.hint
+def test_where_nothing_is_necessary_the_seed_alone_is_left(go):
+    done = go("weak.below=-1e9")
+    assert list(rows_of(done, "final")) == list(rows_of(done, "seed"))
+    more = done.artifact("more")
+    assert len(more) == 0 and more.short_reason == "`weak` is empty"
 
 
 def test_higher_thresholds_never_enlarge_the_good_and_never_shrink_the_necessary(go):
