@@ -38,3 +38,15 @@ def test_it_speaks_about_once_a_second(monkeypatch):
         now[0] += 0.05
         counted.add(np.float64(0.5))
     assert 4 <= len(said) <= 5
+
+
+def test_a_long_run_records_ever_less_often(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("curation.models.chat.live.time.monotonic", lambda: now[0])
+    lines = []
+    live = LiveScores(Runtime(record=lines.append), 0, 5)
+    for _ in range(8 * 3600):  # a score a second through a night
+        now[0] += 1.0
+        live.add(3.0)
+    assert 300 < len(lines) < 2500
+    assert lines[-1]["scored"] > 8 * 3600 - 100

@@ -17,6 +17,7 @@ from curation.models.chat.backend import Backend, Failed, tokens_at_most
 from curation.models.chat.backends import open_backend, remember
 from curation.models.chat.connections import STAND_IN, Connection
 from curation.models.chat.ledger import Share, ledger_of
+from curation.models.chat.live import between
 from curation.models.chat.lookup import Lookup
 from curation.models.chat.pace import Gate, Window
 from curation.models.chat.types import Answer, Reply, Request
@@ -94,7 +95,7 @@ class Conversation(Generic[T]):
         self._shared: dict[bytes, asyncio.Future[Answer]] = {}
         self._error: BaseException | None = None
         self._replies = self._lost = self._suspects = self._refusals = 0
-        self._recorded = float("-inf")
+        self._begun, self._recorded = time.monotonic(), float("-inf")
         self._heard = time.monotonic()
 
     async def run(self) -> list[T]:
@@ -176,7 +177,7 @@ class Conversation(Generic[T]):
             note += f", {meter.money:.4f} {meter.currency}"
         if paused >= 1:
             note += f"; the server wants a pause of {paused:.0f} s"
-        if time.monotonic() - self._recorded >= 1:
+        if time.monotonic() - self._recorded >= between(self._begun):
             self._record()
         self._runtime.progress(self._ready, self._count, note)
 

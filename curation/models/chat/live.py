@@ -10,8 +10,15 @@ import numpy as np
 from curation.core.runtime import Runtime
 
 BINS = 21
-EVERY_S = 1.0
+EVERY_S, SLOWER = 1.0, 300
+"""Seconds between two records at first; later one part of so many of the time since the start, so that a run of a night
+leaves two thousand lines and not thirty thousand."""
 BIN, LOW, HIGH, SCORED = "bin_", "bins_low", "bins_high", "scored"
+
+
+def between(begun: float) -> float:
+    """Seconds until the next record of a run that began then (by the monotonic clock)."""
+    return max(EVERY_S, (time.monotonic() - begun) / SLOWER)
 
 
 class LiveScores:
@@ -33,14 +40,15 @@ class LiveScores:
     def __init__(self, runtime: Runtime, low: float, high: float, bins: int = BINS) -> None:
         self.counts = np.zeros(bins, np.int64)
         half = (float(high) - float(low)) / (bins - 1) / 2
-        self._runtime, self._low, self._high, self._said = runtime, low - half, high + half, time.monotonic()
+        self._runtime, self._low, self._high = runtime, low - half, high + half
+        self._begun = self._said = time.monotonic()
 
     def add(self, score: float | None) -> None:
         """Count one score; None and NaN, which say that a row has none, are not counted."""
         if score is not None and math.isfinite(score):
             place = (score - self._low) / (self._high - self._low) * len(self.counts)
             self.counts[min(max(int(place), 0), len(self.counts) - 1)] += 1
-        if time.monotonic() - self._said >= EVERY_S:
+        if time.monotonic() - self._said >= between(self._begun):
             self.close()
 
     def close(self) -> None:
