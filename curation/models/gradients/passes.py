@@ -10,7 +10,7 @@ import numpy as np
 
 from curation.core.runtime import Runtime
 from curation.models._gradients import scored_logits
-from curation.models.batching import default_batch_tokens, run_batches
+from curation.models.batching import default_batch_tokens, model_inputs, run_batches
 from curation.models.gradients.taps import Sink, taps
 from curation.models.row_gradients import _weights_need_gradients, _wide
 
@@ -21,21 +21,53 @@ if TYPE_CHECKING:
     from curation.models.rendering import Encoded
 
 
-def sum_of_row_losses(model: Any, rows: Sequence[Encoded], device: str, factors: np.ndarray) -> torch.Tensor:
+def sum_of_row_losses(
+    model: Any, rows: Sequence[Encoded], device: str, factors: np.ndarray, *, narrow: bool = False
+) -> torch.Tensor:
     """Σ_i factor_i · L_i, L_i being the mean loss of row i's scored tokens in nats.
 
     Its gradient at any place of row i is factor_i times row i's own. The mean over a batch's tokens, which libraries
     report, is another number.
+
+    Args:
+        model: A causal language model.
+        rows: Of one batch.
+        device: Where the model lies.
+        factors: float64 `[B]`.
+        narrow: Let the last layer read the places before scored tokens only, rows one after another. Not where its own
+            gradients are wanted, which need the rows apart.
     """
     import torch
 
     counts = np.array([int(row.scored.sum()) for row in rows])
-    logits, targets = scored_logits(model, rows, device)
+    logits, targets = _narrow_logits(model, rows, device) if narrow else scored_logits(model, rows, device)
     each = torch.nn.functional.cross_entropy(_wide(logits), targets, reduction="none")
     share = torch.from_numpy(np.repeat(factors / counts, counts)).to(device, each.dtype)
     return (each * share).sum()
 
 
+def _narrow_logits(model: Any, rows: Sequence[Encoded], device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `scored_logits`, and the last layer reads nothing else."""
+    import torch
+
+    inputs, marks = model_inputs(rows, device, model.dtype)
+    row, token = torch.from_numpy(np.argwhere(marks)).to(device).T
+
+    def cut(module: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (args[0][row, token - 1][None], *args[1:])  # [1, t, width]
+
+    hook = model.get_output_embeddings().register_forward_pre_hook(cut)
+    try:
+        logits = model(**inputs, use_cache=False).logits
+    finally:
+        hook.remove()
+    # a model that computes its logits in another way has them everywhere
+    logits = logits[0] if logits.shape[:2] == (1, len(row)) else logits[row, token - 1]
+    return logits, inputs["input_ids"][row, token]
+
+
+CPU_TOKENS = 1024
+"""Tokens of a batch on a CPU: activations stay near the processor; 4,096 take a third more time."""
 TABLES = 4
 """Of scored tokens × vocabulary that live at once."""
 ACCELERATOR_TABLES = 8 << 30
@@ -82,6 +114,9 @@ def backward_over(
     total, done = int(lengths.sum()), 0
     scale = np.ones(len(rows)) if factors is None else factors
     larger = HALF_SCALE if lm.precision == "fp16" else 1.0
+    head = lm.model.get_output_embeddings()
+    inside = set() if head is None else set(head.modules())  # an adapter of the last layer lies in it
+    narrow = head is not None and inside.isdisjoint(layers.values())
     lm.model.eval()
 
     def run(batch: np.ndarray) -> None:
@@ -97,7 +132,8 @@ def backward_over(
             with _weights_need_gradients(lm.model, False), taps(layers, scaled) as met:
                 met.clear()
                 with _autocast(lm):
-                    loss = sum_of_row_losses(lm.model, [rows[i] for i in here], lm.device, scale[here] * larger)
+                    factor = scale[here] * larger
+                    loss = sum_of_row_losses(lm.model, [rows[i] for i in here], lm.device, factor, narrow=narrow)
                 loss.backward()
         finally:
             hook.remove()
@@ -109,7 +145,8 @@ def backward_over(
     pictured = np.array([bool(rows[i].extra) for i in good], bool)
     vocabulary = int(lm.model.config.get_text_config().vocab_size)
     room = runtime.memory_bytes if lm.device == "cpu" else max(runtime.memory_bytes, ACCELERATOR_TABLES)
-    size = min(batch_tokens or default_batch_tokens(lm.device), max(1, room // (4 * TABLES * vocabulary)))
+    usual = CPU_TOKENS if lm.device == "cpu" else default_batch_tokens(lm.device)
+    size = min(batch_tokens or usual, max(1, room // (4 * TABLES * vocabulary)))
     for group, most in ((~pictured, batch_rows), (pictured, 1)):  # images of different sizes cannot share a batch
         run_batches(lengths, size, run, device=lm.device, only=np.flatnonzero(group), rows=most)
 
