@@ -142,11 +142,11 @@ def _spent(answer: Mapping[str, Any], prices: Prices | None) -> str:
 def _tiles(calls: Calls, cost: Cost, connection: Connection) -> None:
     silent = calls.rows - calls.asked
     stored_rows = int((calls.counts > 0).sum()) - calls.open
-    notes = [f"of {number(calls.rows)}"]
-    notes += [f"{number(stored_rows)} stored"] if stored_rows else []
-    notes += [f"{number(copies)} copies"] if (copies := calls.asked - stored_rows - calls.open) > 0 else []
-    notes += [f"{number(silent)} ask nothing"] if silent else []
-    asked = "; ".join(notes)
+    copies = calls.asked - stored_rows - calls.open
+    asked = f"of {number(calls.rows)}"
+    others = [f"{number(stored_rows)} have stored replies"] if stored_rows else []
+    others += [f"{number(copies)} ask the same as an earlier row"] if copies > 0 else []
+    others += [f"{number(silent)} ask nothing"] if silent else []
     tiles = [
         Tile(
             "Rows to ask about",
@@ -174,7 +174,8 @@ def _tiles(calls: Calls, cost: Cost, connection: Connection) -> None:
         tiles.append(Tile("Time", duration(cost.seconds.value), "At the speed that was measured", note))
     stat_tiles(tiles)
     basis = BASES.get(cost.basis, cost.basis).format(sample=number(cost.sample))
-    st.caption(f":material/straighten: {basis[0].upper() + basis[1:]}.")
+    rest = f" Of the other rows {', '.join(others)}." if others else ""
+    st.caption(f":material/straighten: {basis[0].upper() + basis[1:]}.{rest}")
     if cost.stand_in:
         st.caption(
             ":orange[:material/theater_comedy:] The stand-in counts four letters as a token: these numbers tell "

@@ -1,4 +1,4 @@
-"""What a preset still has to be told: its base model, the field that holds the label, and any setting of its steps."""
+"""What a preset still has to be told: its base model, who is asked, the field that holds the label, and any setting."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from typing import Any
 import streamlit as st
 
 from curation.core.dataset import Dataset
+from curation.core.method import find
+from curation.models.chat.asking import Asking
+from curation.models.chat.connections import STAND_IN, Connection, connections
 from curation.recipe import Recipe
 from curation.ui import session
-from curation.ui.components import next_step
+from curation.ui.components import errors_shown, next_step
 from curation.ui.ports import BASE, SCRATCH, ask_base
 from curation.ui.select_recipe import preset_inputs
 from curation.ui.text import plain
 
 COLUMN = "labeller/column"
+JUDGE = "judge"
+"""The connection that methods ask where nothing else is said."""
 
 
 def ask_preset(dataset: Dataset, use: str, *, key: str) -> tuple[list[str], str]:
@@ -32,6 +37,12 @@ def ask_preset(dataset: Dataset, use: str, *, key: str) -> tuple[list[str], str]
     recipe = Recipe.read(use)
     settings: list[str] = []
     missing: list[str] = []
+    asking = {name: str(step.get("connection", JUDGE)) for name, step in recipe.steps.items() if _asks(step["use"])}
+    if asking:
+        chosen = _connection(next(iter(asking.values())), key=f"{key}.{use}.connection")
+        if chosen is None:
+            missing.append("a connection to a chat model")
+        settings += [f"{name}.connection={chosen}" for name, own in asking.items() if chosen not in (None, own)]
     for name, step in recipe.steps.items():
         if step["use"] == BASE:
             base = ask_base(key=f"{key}.{use}.{name}")
@@ -79,6 +90,40 @@ def ask_inputs(dataset: Dataset, use: str, *, key: str) -> tuple[dict[str, str],
         elif not spec.optional:
             missing.append(f"the dataset with the {word}")
     return chosen, ", ".join(missing)
+
+
+def _asks(use: str) -> bool:
+    return issubclass(find(use), Asking)
+
+
+def _connection(usual: str, *, key: str) -> str | None:
+    """Who is asked: the preset's own connection where there is one of its name, else the first that asks anybody."""
+    there: dict[str, Connection] = {}
+    with errors_shown():
+        there = connections()
+    real = [name for name, connection in there.items() if connection.kind != STAND_IN]
+    first = usual if usual in there else next(iter(real), None)
+    found: str | None = st.selectbox(
+        "Chat model that is asked", list(there), None if first is None else list(there).index(first), key=key,
+        placeholder="Choose a connection", help="Connections are made and tested on the Judge page; there is also "
+        "what a run would cost",
+    )  # fmt: skip
+    if not real:
+        st.info(
+            "No chat model is connected yet. The stand-in asks nobody: it makes replies up, to see a recipe run.",
+            icon=":material/gavel:",
+        )
+        next_step("Connect one", "pages/judge.py", primary=False)
+    elif found is not None and there[found].kind == "openai":
+        st.caption(
+            ":material/payments: Nothing is asked before you start it, and then no limit is set: the Judge page tells "
+            "what a run costs."
+        )
+    elif found is not None and there[found].kind == STAND_IN:
+        st.caption(
+            ":orange[:material/theater_comedy:] It asks nobody: replies are made up and say nothing of your rows."
+        )
+    return found
 
 
 def _field(dataset: Dataset, step: str, usual: str, *, key: str) -> str | None:

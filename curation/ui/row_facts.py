@@ -106,14 +106,16 @@ def places(dataset: Dataset, row: int) -> list[Place]:
 
 
 def explanations(dataset: Dataset, row: int) -> list[tuple[str, str]]:
-    """(where from, text) of every text that came with a score, such as a judge's reason."""
+    """(where from, text) of every text that came with a score, such as a judge's reason; equal ones once."""
     found = []
+    seen = set()
     for stored in pool.scores(dataset.fingerprint):
         for name, column in stored.score.columns.items():
             if column.dtype.kind not in "OU" or column.ndim != 1:
                 continue
             text = column[row]
-            if text is not None and str(text).strip():
+            if text is not None and str(text).strip() and (name, str(text)) not in seen:
+                seen.add((name, str(text)))  # a judgement of some rows has the reply of that of all
                 found.append((f"{stored.name} · {name.replace('_', ' ')}", str(text)))
     return found
 

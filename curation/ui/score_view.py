@@ -19,7 +19,7 @@ from curation.ui.score_consent import consent
 from curation.ui.score_cuts import set_cuts
 from curation.ui.score_facts import COLLAPSED, Facts, Side, column_values, facts_of, findings, number_columns, stops
 from curation.ui.score_health import finding_line
-from curation.ui.text import number, percent, plain
+from curation.ui.text import number, percent, plain, prose
 from curation.ui.weak import weak_note
 from curation.workspace import Workspace
 
@@ -109,7 +109,7 @@ def _head(stored: Stored) -> None:
     if cls is not None:
         about = " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
         weakness = f" :orange[:material/warning:] {plain(cls.weakness)}" if cls.weakness else ""
-        st.markdown(f":gray[{plain(about)}]{weakness}")
+        st.markdown(f":gray[{prose(about)}]{weakness}")
     weak_note(stored.score.info)
 
 

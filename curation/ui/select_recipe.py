@@ -104,9 +104,12 @@ def selection_recipe(workspace: Workspace, dataset: str, wish: Wish) -> tuple[Re
     optional = {name for name, spec in preset_inputs(wish.use).items() if spec.optional}
     inputs = {name: Input(type=kind, optional=name in optional) for name, kind in parts.inputs.items()}
     recipe = recipe.model_copy(update={"steps": parts.steps, "inputs": inputs})
-    if wish.coverage:
+    planned = plan(recipe, workspace, parts.bindings)
+    picks = next(step for step in planned.steps if step.name == recipe.result.removeprefix("$"))
+    if wish.coverage and picks.dataset == dataset:  # rows that a recipe writes itself cover nothing of the pool
         recipe = with_coverage(recipe)
-    return tidy(recipe, plan(recipe, workspace, parts.bindings)), parts.bindings
+        planned = plan(recipe, workspace, parts.bindings)
+    return tidy(recipe, planned), parts.bindings
 
 
 def _quota(parts: Parts, quota: QuotaWish | None) -> dict[str, Any]:

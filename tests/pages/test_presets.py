@@ -69,3 +69,40 @@ def test_a_preset_in_a_trial_is_told_the_same(open_page, made_workspace, started
     steps = started[0][0].steps
     assert [s["folds"] for s in steps.values() if s["use"] == "trainer/causal"] == [2]
     assert len([s for s in steps.values() if s["use"] == "trainer/base"]) == 1, "one scratch model serves both"
+
+
+@pytest.fixture
+def connected(tmp_path, monkeypatch):
+    """Write a file of connections."""
+    path = tmp_path / "connections.yaml"
+    monkeypatch.setenv("CURATION_CONNECTIONS", str(path))
+    return path.write_text
+
+
+def test_without_a_connection_a_preset_that_asks_shows_the_way_to_one(select, connected):
+    at = select("alpagasus")
+    assert any("a connection to a chat model" in w.value for w in at.warning)
+    assert any("No chat model is connected yet" in i.value for i in at.info)
+    assert any(b.label == "Connect one" for b in at.button)
+    at = at.selectbox(key="select.preset.alpagasus.connection").set_value("stand-in").run()
+    assert not at.exception
+    assert any(b.key == "select.run" for b in at.button)
+
+
+def test_a_preset_asks_the_connection_that_is_there(select, connected, started):
+    connected("mine: {kind: openai, address: 'http://127.0.0.1:9/v1', model: m}\n")
+    at = select("alpagasus")
+    assert at.selectbox(key="select.preset.alpagasus.connection").value == "mine"
+    at.button(key="select.run").click().run()
+    assert not at.exception
+    assert started[0][0].steps["judge"]["connection"] == "mine"
+
+
+def test_rows_that_a_preset_writes_itself_get_no_coverage_of_the_pool(select, connected, started):
+    connected("mine: {kind: openai, address: 'http://127.0.0.1:9/v1', model: m}\n")
+    at = select("lift").toggle(key="select.coverage").set_value(True).run()
+    at.button(key="select.run").click().run()
+    assert not at.exception
+    steps = started[0][0].steps
+    assert {steps["expand"]["connection"], steps["quality"]["connection"]} == {"mine"}
+    assert not any(step["use"] == "coverage" for step in steps.values())
