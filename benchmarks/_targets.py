@@ -19,6 +19,7 @@ MADE_OF: dict[str, tuple[str, ...]] = {
 }
 """Family → beginnings of `template`: the data sets of P3 that ask for the same kind of answer."""
 ARITHMETIC = "gsm8k"
+END = "<|endoftext|>"
 FAMILIES = (*MADE_OF, ARITHMETIC)
 LEARNT_FROM = 0.3
 """Share of the pool that scratch is pre-trained on; no method may pick from it."""
@@ -61,7 +62,7 @@ class Sizes:
 
     rows: int = 1500
     chars: int = 500
-    max_tokens: int = 384
+    max_tokens: int = 256
     examples: int = 10
     held_out: int = 40
     budget: float = 0.05
@@ -84,6 +85,12 @@ def family_of(record: dict[str, Any]) -> str:
     """The family that a record's template says, "" for none. Rows of gsm8k have no template: their file says it."""
     template = record.get("template", "")
     return next((name for name, starts in MADE_OF.items() if template.startswith(starts)), "")
+
+
+def answer_of(record: dict[str, Any]) -> str:
+    """The response, without the mark of the end that t0_tasks has; some of its rows are nothing but the mark."""
+    answer: str = record.get("completion", record.get("output", ""))
+    return answer.removesuffix(END).strip()
 
 
 def records_of(path: Path) -> list[dict[str, Any]]:
@@ -121,8 +128,8 @@ def cut(source: Path, folder: Path, sizes: Sizes) -> tuple[list[Path], dict[str,
 
 
 def _short(path: Path, sizes: Sizes) -> list[dict[str, Any]]:
-    """Records that are not too long, no two alike, in a random order."""
-    records = {_texts(r): r for r in records_of(path)}
+    """Records that have a response and are not too long, no two alike, in a random order."""
+    records = {_texts(r): r for r in records_of(path) if answer_of(r)}
     found = [record for texts, record in records.items() if sum(map(len, texts)) <= sizes.chars]
     return [found[i] for i in np.random.default_rng(sizes.seed).permutation(len(found))]
 

@@ -167,7 +167,7 @@ def run_all(options: argparse.Namespace, sizes: Sizes, folder: Path, say: Callab
         for name in ("chars", "max_tokens", "training_tokens", "layers", "model_width", "vocabulary", "width")
     )
     return [
-        f"`{command}`: {len(dataset):,} rows, drawn from {', '.join(FILES)} ({said}); "
+        f"`{command}`: {len(dataset):,} rows with a response, drawn from {', '.join(FILES)} ({said}); "
         f"{sizes.examples} examples and {sizes.held_out} held-out rows of each family; warm-up on "
         f"{warm.info['rows']:,} rows, {warm.info['checkpoints']} checkpoints; {minutes:.0f} minutes on "
         f"{runtime.device}, shared with other programs{stored}. "

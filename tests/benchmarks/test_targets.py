@@ -32,6 +32,7 @@ def files(tmp_path: Path) -> Path:
         {"prompt": f"question {i}", "completion": "word " * (40 if i % 10 == 0 else 2), "template": TEMPLATES[i % 5]}
         for i in range(300)
     ]
+    lines[3]["completion"] = "<|endoftext|>"  # no response
     lines[1]["prompt"] = "with a line separator inside"  # U+2028 is no end of a line of JSON
     (tmp_path / "t0_tasks.jsonl").write_text("\n".join(json.dumps(x, ensure_ascii=False) for x in lines), "utf-8")
     for name, count in (("alpaca_9k", 100), ("gsm8k_7k", 60)):
@@ -85,3 +86,9 @@ def test_the_recipe_can_be_planned(targets: Any, files: Path) -> None:
     assert sum(step.use == "trial" for step in planned.steps) == 5
     assert all(f"{method}-{family}" in names for method in targets.TITLES for family in targets.FAMILIES)
     assert len([name for name in names if name.startswith("rows-")]) == 4  # features of the pool, once for all families
+
+
+def test_rows_without_a_response_are_left_out(targets: Any, files: Path) -> None:
+    assert [targets.answer_of({"completion": c}) for c in ("yes<|endoftext|>", " <|endoftext|>", "")] == ["yes", "", ""]
+    left = targets._short(files / "t0_tasks.jsonl", targets.Sizes(chars=60))
+    assert len(left) == 300 - 30 - 1 and "question 3" not in [record["prompt"] for record in left]
