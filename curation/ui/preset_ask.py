@@ -116,8 +116,8 @@ def _connection(usual: str, *, key: str) -> str | None:
         next_step("Connect one", "pages/judge.py", primary=False)
     elif found is not None and there[found].kind == "openai":
         st.caption(
-            ":material/payments: Nothing is asked before you start it, and then no limit is set: the Judge page tells "
-            "what a run costs."
+            ":material/payments: Nothing is asked before you start it. The Judge page tells what a run costs; a limit "
+            "can be set beside the button."
         )
     elif found is not None and there[found].kind == STAND_IN:
         st.caption(

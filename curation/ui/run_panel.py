@@ -12,7 +12,9 @@ import streamlit as st
 
 from curation import jobs
 from curation.core.dataset import Dataset
+from curation.core.method import find
 from curation.core.runtime import Runtime
+from curation.core.spending import Caps
 from curation.estimates import Estimate, cautions, estimate
 from curation.jobs import Status
 from curation.recipe import Recipe, plan
@@ -23,6 +25,7 @@ from curation.ui.text import plain
 from curation.workspace import Workspace
 
 POLL_S = 1.5
+NO_CAPS = Caps()
 
 
 @st.cache_resource(show_spinner=False)
@@ -121,14 +124,36 @@ def run_panel(
         shortcut: Key that presses the button.
     """
     sound = estimate_view(workspace, recipe, bindings)
+    caps = _limits(key=key) if sound and asks_anybody(recipe) else Caps()
     if st.button(label, type="primary", icon=icon, key=key, disabled=not sound, shortcut=shortcut):
-        start_now(workspace, recipe, bindings, title=title)
+        start_now(workspace, recipe, bindings, title=title, caps=caps)
 
 
-def start_now(workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str], *, title: str) -> None:
+def asks_anybody(recipe: Recipe) -> bool:
+    """True when a step asks a chat model; what it would cost is not known here as well as on the Judge page."""
+    return any(find(str(step["use"])).remote for step in recipe.steps.values())
+
+
+def _limits(*, key: str) -> Caps:
+    """What the asking steps together may take; empty = no limit."""
+    left, middle, _ = st.columns([1, 1, 2], vertical_alignment="bottom")
+    calls = left.number_input(
+        "Stop at calls", 1, None, None, key=f"{key}.cap.calls", placeholder="no limit", persist_state="session",
+        help="Requests sent by all steps together, repeats included. A later run goes on from there",
+    )  # fmt: skip
+    tokens = middle.number_input(
+        "Stop at tokens", 1, None, None, key=f"{key}.cap.tokens", placeholder="no limit", persist_state="session",
+        help="Read and written together. A limit in money stands on the Judge page",
+    )  # fmt: skip
+    return Caps(None, int(tokens) if tokens else None, int(calls) if calls else None)
+
+
+def start_now(
+    workspace: Workspace, recipe: Recipe, bindings: Mapping[str, str], *, title: str, caps: Caps = NO_CAPS
+) -> None:
     """Start a job and rerun the page."""
     with errors_shown(stop=True):
-        jobs.start(workspace, recipe, bindings, title=title)
+        jobs.start(workspace, recipe, bindings, title=title, caps=caps)
     st.rerun()
 
 

@@ -14,6 +14,7 @@ from curation import jobs
 from curation.complete import complete
 from curation.core.artifacts import Features, Labels, Layout, Missing
 from curation.core.dataset import Dataset
+from curation.core.spending import Caps
 from curation.recipe import Recipe, plan
 from curation.ui import guide
 from curation.ui.indicators import Ordered, indicators_recipe
@@ -135,7 +136,13 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Recipe, dict[str, str
     found: list[tuple[Recipe, dict[str, str], str]] = []
 
     def start(
-        workspace: Workspace, recipe: Recipe, bindings: dict[str, str], *, title: str = "", go_on: bool = False
+        workspace: Workspace,
+        recipe: Recipe,
+        bindings: dict[str, str],
+        *,
+        title: str = "",
+        go_on: bool = False,
+        caps: Caps | None = None,
     ) -> None:
         plan(recipe, workspace, bindings)
         found.append((recipe, dict(bindings), title))

@@ -106,3 +106,11 @@ def test_rows_that_a_preset_writes_itself_get_no_coverage_of_the_pool(select, co
     steps = started[0][0].steps
     assert {steps["expand"]["connection"], steps["quality"]["connection"]} == {"mine"}
     assert not any(step["use"] == "coverage" for step in steps.values())
+
+
+def test_a_recipe_that_asks_has_limits_and_others_have_none():
+    from curation.recipe import Recipe
+    from curation.ui.run_panel import asks_anybody
+
+    assert asks_anybody(Recipe.read("alpagasus")) and asks_anybody(Recipe.read("lift"))
+    assert not asks_anybody(Recipe.read("modn"))
