@@ -21,6 +21,7 @@ from curation.models._lora import with_adapters
 from curation.models.causal import CausalLM, load_causal
 from curation.models.finetune import TrainSettings, fine_tune
 from curation.models.gradients.features import gradient_features, gradient_norms
+from curation.models.gradients.passes import backward_over
 from curation.models.gradients.projections import projection, words
 from curation.models.gradients.taps import linear_layers, lora_layers
 from curation.models.rendering import Encoded, encode_rows
@@ -220,7 +221,7 @@ def norms_loop(setup: Setup, count: int) -> dict[str, Any]:
 
 
 def norms_at_once(setup: Setup, count: int) -> dict[str, Any]:
-    """`count` rows of middling length in one single batch."""
+    """`count` rows of middling length in one single batch; and the same pass without norms."""
     lm, layers, rows = prepared(setup)
     order = np.argsort([len(row) for row in rows], kind="stable")
     start = max(0, len(order) // 2 - count // 2)
@@ -229,8 +230,14 @@ def norms_at_once(setup: Setup, count: int) -> dict[str, Any]:
     batches: list[int] = []
     note = dataclasses.replace(setup.runtime, progress=lambda *_: batches.append(1), batch_size=count)
     _warm(lambda: gradient_norms(lm, layers, some[:2], setup.runtime))
+    alone = timed(
+        lambda: backward_over(
+            lm, layers, some, setup.runtime, begin=lambda here: lambda *read: None, end=lambda here: None,
+            batch_tokens=count * longest, batch_rows=count,
+        ), lm.device,
+    )  # fmt: skip
     found = timed(lambda: gradient_norms(lm, layers, some, note, batch_tokens=count * longest), lm.device)
-    return found | _about(layers, some) | {"batches": len(batches), "longest": longest}
+    return found | _about(layers, some) | {"batches": len(batches), "longest": longest, "pass_mb": alone["peak_mb"]}
 
 
 def _about(layers: dict[str, torch.nn.Linear], rows: Sequence[Encoded]) -> dict[str, Any]:
