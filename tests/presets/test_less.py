@@ -135,6 +135,24 @@ def test_another_family_finds_its_own_rows(shared_data: Path, tmp_path: Path) ->
     assert share_of(own, picks, "rotten") > 3 * OF_THE_FAMILY / ROWS
 
 
+def test_without_a_store_the_same_rows_come_out(workspace: Workspace) -> None:
+    """As the preset's `use` says: one step in place of three."""
+    recipe = Recipe.read("less").with_settings(TINY)
+    steps = {name: step for name, step in recipe.steps.items() if name not in ("rows", "aims")}
+    steps["value"] = {
+        "use": "scorer/gradient-match", "on": "$pool", "model": "$base", "warmup": "$warm", "target": "$target",
+        "max_tokens": 128,
+    }  # fmt: skip
+    bound = {"pool": "pool", "target": "target"}
+    value = run(plan(recipe.model_copy(update={"steps": steps}), workspace, bound), workspace).artifact("value")
+    stored = go(workspace, "less").artifact("value")
+    good = ~stored.missing.mask
+    assert np.array_equal(good, ~value.missing.mask)
+    # cosines of four checkpoints, projected to 512 numbers: off by some 1/√512 each
+    assert np.abs(value.values - stored.values)[good].max() < 5 / 512**0.5
+    assert np.corrcoef(value.values[good], stored.values[good])[0, 1] > 0.9
+
+
 def test_turns_serve_every_example_alike(workspace: Workspace) -> None:
     done = go(workspace, "less-round-robin", "pick.budget=20")
     assert [s.name for s in done.steps if not s.reused] in (["pick"], ["rows", "aims", "pick"], [*_all(done)])
@@ -176,24 +194,6 @@ def test_rows_of_the_pool_as_targets(workspace: Workspace) -> None:
     assert sorted(named.artifact("aim").order) == [3, 10, 11, 12]
     with pytest.raises(CurationError, match="no label is named"):
         go(workspace, "less-own-rows", "labels.field=family")
-
-
-def test_without_a_store_the_same_rows_come_out(workspace: Workspace) -> None:
-    """As the preset's `use` says: one step in place of three."""
-    recipe = Recipe.read("less").with_settings(TINY)
-    steps = {name: step for name, step in recipe.steps.items() if name not in ("rows", "aims")}
-    steps["value"] = {
-        "use": "scorer/gradient-match", "on": "$pool", "model": "$base", "warmup": "$warm", "target": "$target",
-        "max_tokens": 128,
-    }  # fmt: skip
-    bound = {"pool": "pool", "target": "target"}
-    value = run(plan(recipe.model_copy(update={"steps": steps}), workspace, bound), workspace).artifact("value")
-    stored = go(workspace, "less").artifact("value")
-    good = ~stored.missing.mask
-    assert np.array_equal(good, ~value.missing.mask)
-    # cosines of four checkpoints, projected to 512 numbers: off by some 1/√512 each
-    assert np.abs(value.values - stored.values)[good].max() < 5 / 512**0.5
-    assert np.corrcoef(value.values[good], stored.values[good])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("name", NAMES)
