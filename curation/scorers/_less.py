@@ -41,7 +41,8 @@ def targets_of(there: np.ndarray, subtasks: Labels | None) -> Targets:
         DataError: labels of other rows.
         CurationError: no row is left.
     """
-    groups, names = np.zeros(len(there), np.int64), ("target",)
+    groups = np.zeros(len(there), np.int64)
+    names: tuple[str, ...] = ("target",)
     if subtasks is not None:
         if len(subtasks) != len(there):
             raise DataError(f"{len(subtasks):,} labels for {len(there):,} target rows", "label the target's dataset")
