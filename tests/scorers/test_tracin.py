@@ -1,4 +1,4 @@
-"""TracIn: against one step of gradient descent on a model in float64, and on gradient features against its definition."""
+"""TracIn: against one step of gradient descent in float64, and on gradient features against its definition."""
 
 from __future__ import annotations
 
