@@ -24,7 +24,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """Run commands in a workspace with 70 rows; returns exit code, standard output, errors."""
     from curation.cli.main import main
 
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr("curation.cli.show.out._width", 160)  # tables are as wide, whatever terminal there is
     monkeypatch.setenv("CURATION_CONNECTIONS", str(tmp_path / "connections.yaml"))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "judge.yaml").write_text(JUDGE)

@@ -113,16 +113,15 @@ def test_failed_job_tells_message_and_hint(workspace):
     text = """
 inputs: {pool: Dataset}
 steps:
-  length: {use: scorer/length, on: $pool}
-  none:   {use: selector/threshold, score: $length, above: 1.0e+9}
-  pick:   {use: selector/random, within: $none, budget: 5}
+  absent: {use: scorer/column, on: $pool, field: nowhere}
+  pick:   {use: selector/top-k, score: $absent, budget: 5}
 result: $pick
 """
     job = jobs.start(workspace, Recipe.read(text), {"pool": "rows"})
     failed = wait(workspace, job.id, lambda s: s.ended)
     assert failed.state == "failed"
-    assert "no row is eligible" in failed.message
-    assert "outside `none`" in failed.hint
+    assert "no record has the field" in failed.message
+    assert "fields:" in failed.hint
 
 
 def test_running_job_cannot_be_deleted_and_unknown_is_told(workspace):

@@ -20,7 +20,7 @@ from curation.core.errors import CurationError, RecipeError
 from curation.core.method import Method, Selector, find, parse_budget
 from curation.core.runtime import Runtime
 from curation.estimates import estimate, total
-from curation.recipe import Plan, Recipe, plan, preset_names
+from curation.recipe import Plan, Recipe, maker_of, plan, preset_names
 from curation.workspace import Workspace
 
 NO_SELECTIONS = "it makes no selection"
@@ -172,12 +172,20 @@ def _part(
     cls = _method(recipe, recipe.result)
     if not issubclass(cls, Selector):
         raise RecipeError(NO_SELECTIONS, f"its result comes from {cls.use()}")
+    if _of_made_rows(workspace, recipe, bound):
+        raise RecipeError("it selects from rows that it writes itself", "compare it by a trial, or after opening them")
     _check_fields(workspace, recipe, given["pool"], pools[:1])
     if cls.budgeted():
         return plan(complete(preset, {"budget": budget}), workspace, bound), ""
     inner = _joined_budgets(recipe)
     made = complete(preset, {f"{inner[0]}.budget": budget} if len(inner) == 1 else {})
     return plan(made, workspace, bound), _own_size(recipe)
+
+
+def _of_made_rows(workspace: Workspace, recipe: Recipe, bound: Mapping[str, str]) -> bool:
+    """True when the rows that are picked are not those of the pool; a connection that is missing is told later."""
+    made = plan(recipe, workspace, bound)
+    return maker_of(made.step(made.result).dataset) is not None
 
 
 def _with_budget(recipe: Recipe, result: str, budget: int | str) -> tuple[Recipe, str]:

@@ -184,7 +184,7 @@ def _selection(workspace: Workspace, dataset: Dataset) -> Aim | None:
 
 
 def _divided(aim: Aim) -> Aim:
-    groups = {g.key: g for g in categories_of(aim.dataset) if 1 < len(g.labels.names) <= MOST_SUBTASKS}
+    groups = {g.key: g for g in categories_of(aim.dataset, each=2) if 1 < len(g.labels.names) <= MOST_SUBTASKS}
     key = f"{KEY}.{aim.target.kind}.{aim.dataset.fingerprint}"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{KEY}.row"):
         options = ["", *groups]

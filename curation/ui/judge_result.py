@@ -200,28 +200,28 @@ def cut_view(dataset: Dataset, cut: Cut, facts: Facts) -> None:
 # ------------------------------------------------------------------ retention
 
 
-def categories_of(dataset: Dataset) -> list[Groups]:
-    """Stored labels, the source, and fields of the records with a few different values."""
+def categories_of(dataset: Dataset, *, each: float = ROWS_EACH) -> list[Groups]:
+    """Stored labels, the source, and fields of the records with a few different values, of `each` rows on average."""
     found = groups_of(dataset)
-    for name, labels in fields_of(dataset).items():
+    for name, labels in fields_of(dataset, each=each).items():
         found.append(Groups(f"field:{name}", f"field: {name}", labels))
     return found
 
 
-def fields_of(dataset: Dataset) -> dict[str, Labels]:
+def fields_of(dataset: Dataset, *, each: float = ROWS_EACH) -> dict[str, Labels]:
     """Fields of the records with a few different short values, which may be categories."""
-    return _fields(dataset.fingerprint, dataset)
+    return _fields(dataset.fingerprint, each, dataset)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _fields(fingerprint: str, _dataset: Dataset) -> dict[str, Labels]:
+def _fields(fingerprint: str, each: float, _dataset: Dataset) -> dict[str, Labels]:
     found = {}
     for name in _dataset.field_names():
         values = _dataset.field(name)
         texts = [v if isinstance(v, str) and 0 < len(v) <= LONGEST else None for v in values]
         different = len(set(texts) - {None})
         filled = sum(t is not None for t in texts)
-        if 2 <= different <= min(FEW_VALUES, filled / ROWS_EACH) and filled > len(texts) / 2:
+        if 2 <= different <= min(FEW_VALUES, filled / each) and filled > len(texts) / 2:
             found[name] = Labels.from_values(fingerprint, texts)
     return found
 

@@ -315,6 +315,8 @@ class Given:
             if name == "duplicates" and port.optional
             else self.made_rows()
             if name == "made"
+            else dataclasses.replace(Given("usual", 6).score(), dataset=self.made_rows().fingerprint)
+            if name == "score" and "made" in cls.ports()
             else (Given("usual", 6) if name in cls.elsewhere else self)._named(name, port, seed)
             for seed, (name, port) in enumerate(cls.ports().items())
             if (optional or not port.optional) and not (name in EITHER and EITHER[name][0] in cls.ports())

@@ -268,7 +268,7 @@ def test_processes_pay_for_a_request_once(path):
     working = [spawn.Process(target=_ask_all, args=(path, 200, gate, told)) for _ in range(4)]
     for process in working:
         process.start()
-    paid = [told.get(timeout=60) for _ in working]
+    paid = [told.get(timeout=240) for _ in working]
     for process in working:
         process.join()
     assert sorted(number for some in paid for number in some) == list(range(200))
