@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import Field, StringConstraints, model_validator
 
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError
 from curation.core.generated import Made
 from curation.core.method import Generator, MethodClass, Size
 from curation.core.missing import Missing
@@ -31,8 +30,9 @@ from curation.generators._lift import (
 )
 from curation.models.chat.asking import AUTO, Asking
 from curation.models.chat.judging import CUT, REFUSED, target
-from curation.models.chat.prompts import Prompt, prompt
+from curation.models.chat.prompts import Prompt
 from curation.models.chat.types import Reply, Request, Unparsed, spoken
+from curation.models.chat.wording import wording
 
 if TYPE_CHECKING:
     from curation.models.chat.client import Say
@@ -237,12 +237,7 @@ class LiftExpand(Asking, Generator):
         Raises:
             CurationError: if it is not the one that the recipe was resolved with.
         """
-        found = prompt(PROMPT)
-        if self.prompt_hash not in (AUTO, found.hash):
-            raise CurationError(
-                f"the wording of '{PROMPT}' is not the one of this recipe", "set prompt_hash: auto to use this one"
-            )
-        return found
+        return wording(PROMPT, self.prompt_hash)
 
     def _rewriting(self, task: Task, turn: int) -> Request:
         words = self.words()

@@ -11,15 +11,15 @@ from pydantic import Field
 
 from curation.core.artifacts import Labels
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError
 from curation.core.method import Labeller, MethodClass, Size
 from curation.core.runtime import Runtime
 from curation.labellers._tag_names import LONGEST, join_spellings, tags_of_reply
 from curation.labellers.tags import NO_TAGS, RARE, frequent, tag_labels
 from curation.models.chat.asking import AUTO, Asking
 from curation.models.chat.judging import CUT, REFUSED, clean, target
-from curation.models.chat.prompts import Prompt, blocks, prompt
+from curation.models.chat.prompts import Prompt, blocks
 from curation.models.chat.types import Reply, Request, Unparsed
+from curation.models.chat.wording import wording
 
 if TYPE_CHECKING:
     from curation.models.chat.client import Say
@@ -121,12 +121,7 @@ class InsTag(Asking, Labeller):
         Raises:
             CurationError: if it is not the one that the recipe was resolved with.
         """
-        found = prompt(PROMPT)
-        if self.prompt_hash not in (AUTO, found.hash):
-            raise CurationError(
-                f"the wording of '{PROMPT}' is not the one of this recipe", "set prompt_hash: auto to use this one"
-            )
-        return found
+        return wording(PROMPT, self.prompt_hash)
 
     def requests(self, pool: Dataset) -> list[list[Request]]:
         """One for every turn of the user."""

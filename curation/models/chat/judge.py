@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import Field
 
 from curation.core.dataset import Dataset
-from curation.core.errors import CurationError
 from curation.core.method import MethodClass, Size
 from curation.core.runtime import Runtime
 from curation.models.chat.asking import AUTO, Asking
 from curation.models.chat.auditing import ONCE, TURNED, Share, audited
 from curation.models.chat.judging import AUDIT_SAMPLE, Build, pretended
-from curation.models.chat.prompts import Prompt, prompt
+from curation.models.chat.prompts import Prompt
 from curation.models.chat.types import Request
+from curation.models.chat.wording import wording
 
 
 class Judge(Asking):
@@ -45,12 +45,7 @@ class Judge(Asking):
         Raises:
             CurationError: if it is not the one that the recipe was resolved with.
         """
-        found = prompt(self.prompt_name())
-        if self.prompt_hash not in (AUTO, found.hash):
-            raise CurationError(
-                f"the wording of '{found.name}' is not the one of this recipe", "set prompt_hash: auto to use this one"
-            )
-        return found
+        return wording(self.prompt_name(), self.prompt_hash)
 
     def prompt_name(self) -> str:
         """Name of the prompt with its version."""
