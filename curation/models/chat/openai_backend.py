@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from curation.core.errors import MissingDependency, ModelError
+from curation.core.errors import ModelError
 from curation.models.chat.backend import Failed
 from curation.models.chat.connections import Connection, is_loopback
 from curation.models.chat.refusals import failure, told
@@ -63,15 +63,11 @@ class OpenAIBackend:
         fresh: Forget what was learnt about the server.
 
     Raises:
-        MissingDependency: if the package openai is not installed.
         CurationError: if the key is not in the environment.
     """
 
     def __init__(self, connection: Connection, *, fresh: bool = False) -> None:
-        try:
-            import openai
-        except ImportError:
-            raise MissingDependency("openai", "judge") from None
+        import openai
 
         self.limit = connection.concurrency
         self._connection = connection
